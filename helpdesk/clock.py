@@ -1,0 +1,58 @@
+"""Time. Moments are whole milliseconds since 1970 in UTC; the domain never reads a clock itself.
+
+The wall clock stamps records. The monotonic clock drives buckets and time-outs, so that a jump of
+the wall clock changes nothing for a caller.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Clock(Protocol):
+    def now(self) -> int:
+        """The wall clock, in milliseconds since 1970 (UTC)."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never jumps."""
+        ...
+
+
+class SystemClock:
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+def rfc3339(moment: int) -> str:
+    """`2026-11-23T09:30:00.000Z`: RFC 3339 in UTC with milliseconds."""
+    second, ms = divmod(moment, 1000)
+    stamp = time.gmtime(second)
+    return (
+        f"{stamp.tm_year:04}-{stamp.tm_mon:02}-{stamp.tm_mday:02}"
+        f"T{stamp.tm_hour:02}:{stamp.tm_min:02}:{stamp.tm_sec:02}.{ms:03}Z"
+    )
+
+
+def rfc3339_or_none(moment: int | None) -> str | None:
+    return None if moment is None else rfc3339(moment)
+
+
+def parse_rfc3339(text: str) -> int:
+    """The moment that `rfc3339` wrote.
+
+    Raises ValueError for anything else.
+    """
+    moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    return (moment - _EPOCH) // timedelta(milliseconds=1)

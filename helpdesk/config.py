@@ -1,0 +1,242 @@
+"""Every setting, once: its name, default, meaning, and the check that stops a bad start.
+
+The command line wins over the environment, the environment over the default.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from helpdesk import __version__
+from helpdesk.errors import StartError
+
+ENV_PREFIX = "HELPDESK_"
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+MODES = ("demo", "production")
+
+# Seconds in each unit that a rate may be written in.
+_UNITS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
+
+
+@dataclass(frozen=True)
+class Rate:
+    """`count` in `window_s` seconds; a count of 0 means no limit."""
+
+    count: int
+    window_s: int
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of one server, checked. Field names are those of the options."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    data_dir: Path = Path("data")
+    database_url: str | None = None
+    redis_url: str | None = None
+    mode: str = "demo"
+    rate_limit: Rate = Rate(60, 60)
+    login_limit: Rate = Rate(10, 900)
+    cors_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+    token_days: int = 30
+    idempotency_hours: int = 24
+    bcrypt_cost: int = 12
+    log_format: str = "text"
+    admin_password: str | None = None
+
+    @property
+    def is_demo(self) -> bool:
+        return self.mode == "demo"
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file: the one in the data directory, or the one that --database-url names."""
+        if self.database_url is None:
+            return self.data_dir / "helpdesk.db"
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: `parse` turns its text into the value, or raises ValueError saying what it must be."""
+
+    name: str
+    default: str
+    meaning: str
+    parse: Callable[[str], Any]
+
+    @property
+    def option(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        return ENV_PREFIX + self.name.upper()
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def _choice(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError("one of " + ", ".join(choices))
+        return text
+
+    return parse
+
+
+def parse_rate(text: str) -> Rate:
+    """`60/min`, `10/15min`, `5/s`, or `0` for no limit.
+
+    Raises ValueError for anything else.
+    """
+    if text == "0":
+        return Rate(0, 1)
+    match = re.fullmatch(r"([0-9]{1,7})/([0-9]{0,4})([a-z]+)", text)
+    if match is None or match[3] not in _UNITS or int(match[1]) == 0 or match[2] == "0":
+        raise ValueError("a rate like 60/min or 10/15min, or 0 for none")
+    return Rate(int(match[1]), int(match[2] or 1) * _UNITS[match[3]])
+
+
+def _text(text: str) -> str:
+    if not text or "\0" in text:
+        raise ValueError("a text that is not empty")
+    return text
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip().lower() for word in text.split(",") if word.strip())
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = _words(text)
+    if any(o != "*" and not re.fullmatch(r"https?://[a-z0-9.\-\[\]:]+", o) for o in origins):
+        raise ValueError("origins like https://desk.example.com, with commas between, or *")
+    return origins
+
+
+def _networks(text: str) -> tuple[Any, ...]:
+    try:
+        return tuple(ipaddress.ip_network(word, strict=False) for word in _words(text))
+    except ValueError:
+        raise ValueError("addresses or networks like 10.0.0.0/8, with commas between") from None
+
+
+def _sqlite_url(text: str) -> str | None:
+    if not text:
+        return None
+    if not text.startswith("sqlite"):
+        raise ValueError("a SQLite address like sqlite:///desk.db; PostgreSQL is not built in yet")
+    if not re.fullmatch(r"sqlite:///[^?]+", text) or text.endswith(":memory:"):
+        raise ValueError("a SQLite file like sqlite:///desk.db, without parameters")
+    return text
+
+
+def _redis_url(text: str) -> str | None:
+    if text:
+        raise ValueError("left out: Redis is not built in yet, one process needs none")
+    return None
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("host", "127.0.0.1", "address to listen on", _text),
+    Setting("port", "8000", "port to listen on; 0 takes a free one", _whole(0, 65535)),
+    Setting("data_dir", "data", "directory for the data, made when missing", lambda t: Path(_text(t))),
+    Setting("database_url", "", "SQLAlchemy address; SQLite in the data directory when absent", _sqlite_url),
+    Setting("redis_url", "", "Redis address; none when absent", _redis_url),
+    Setting("mode", "demo", "demo or production", _choice(*MODES)),
+    Setting("rate_limit", "60/min", "requests for each user or address; 0 for no limit", parse_rate),
+    Setting("login_limit", "10/15min", "failed logins for one name from one address; 0 for no limit", parse_rate),
+    Setting("cors_origins", "", "origins that may call the API from a page of theirs, or *", _origins),
+    Setting("allowed_hosts", "", "host names served in production mode; any when absent", _words),
+    Setting("trusted_proxies", "", "addresses or networks whose X-Forwarded-For counts", _networks),
+    Setting("token_days", "30", "days until a token expires", _whole(1, 3650)),
+    Setting("idempotency_hours", "24", "hours that an Idempotency-Key is kept", _whole(1, 8760)),
+    Setting("bcrypt_cost", "12", "cost of password hashing, 2 to its power rounds (4 is for tests)", _whole(4, 16)),
+    Setting("log_format", "text", "text or json, on standard error", _choice("text", "json")),
+)
+
+# Known to the environment only: a password has no place on a command line, where others read it.
+_ADMIN_PASSWORD = Setting("admin_password", "", "password of the first admin in production mode", _text)
+
+
+def load(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
+    """The configuration of this start.
+
+    Raises StartError with one sentence for a bad option, value or HELPDESK_ variable; `--help` and
+    `--version` print and leave, as argparse does.
+    """
+    known = {s.variable: s for s in (*SETTINGS, _ADMIN_PASSWORD)}
+    for variable in sorted(environ):
+        if variable.startswith(ENV_PREFIX) and variable not in known:
+            raise StartError(f"{variable} is not a setting of this server; remove it or see --help for their names")
+    given = {s.name: environ[v] for v, s in known.items() if environ.get(v)}
+    options = vars(_parser().parse_args(list(argv)))
+    given |= {name: text for name, text in options.items() if text is not None}
+    values: dict[str, Any] = {}
+    for setting in known.values():
+        text = given.get(setting.name, setting.default)
+        if text or setting is not _ADMIN_PASSWORD:
+            values[setting.name] = _parse(setting, text, options.get(setting.name) is not None)
+    return _consistent(Config(**values))
+
+
+def _parse(setting: Setting, text: str, from_command_line: bool) -> Any:
+    source = setting.option if from_command_line else setting.variable
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        raise StartError(f"{source} must be {error}") from None
+
+
+def _consistent(config: Config) -> Config:
+    if config.is_demo and config.host not in LOOPBACK_NAMES:
+        raise StartError(f"demo mode listens on loopback only; to listen on {config.host} start with --mode production")
+    password = config.admin_password
+    if password is not None and not 8 <= len(password) <= 1024:
+        raise StartError(f"{_ADMIN_PASSWORD.variable} must be 8 to 1,024 characters")
+    return config
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Any:
+        raise StartError(f"{message}; see --help")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="server.py",
+        description="HelpDesk Mini: a help desk in one process. Every option has an environment "
+        "variable too: --rate-limit is HELPDESK_RATE_LIMIT. The command line wins.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"HelpDesk Mini {__version__}")
+    for setting in SETTINGS:
+        shown = setting.default or "none"
+        parser.add_argument(
+            setting.option,
+            dest=setting.name,
+            metavar=setting.name.rsplit("_", 1)[-1].upper(),
+            help=f"{setting.meaning} (default: {shown})",
+        )
+    parser.epilog = (
+        f"{_ADMIN_PASSWORD.variable} (environment only): {_ADMIN_PASSWORD.meaning}; without it a "
+        "random one is made and printed once."
+    )
+    return parser

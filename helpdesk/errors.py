@@ -1,0 +1,165 @@
+"""What can go wrong, as a client sees it. Raised anywhere, rendered once (handlers/base.py).
+
+Codes and statuses are those of the contract's error table. This module imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class StartError(Exception):
+    """The server cannot start; the message is one sentence that says what to do."""
+
+
+class AppError(Exception):
+    """An answer that is not a success.
+
+    `message` is one plain sentence for the caller. `field` names the body field, query parameter
+    or header at fault. `extra` stands beside `error` in the body; `headers` go out with it.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "INTERNAL"
+
+    def __init__(
+        self,
+        message: str,
+        field: str | None = None,
+        *,
+        extra: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.extra = extra or {}
+        self.headers = headers or {}
+
+
+class Internal(AppError):
+    pass
+
+
+class BadJson(AppError):
+    status, code = 400, "BAD_JSON"
+
+
+class FieldRequired(AppError):
+    status, code = 400, "FIELD_REQUIRED"
+
+
+class InvalidField(AppError):
+    status, code = 400, "INVALID_FIELD"
+
+
+class UnknownField(AppError):
+    status, code = 400, "UNKNOWN_FIELD"
+
+
+class InvalidParam(AppError):
+    status, code = 400, "INVALID_PARAM"
+
+
+class InvalidHeader(AppError):
+    status, code = 400, "INVALID_HEADER"
+
+
+class Unauthenticated(AppError):
+    status, code = 401, "UNAUTHENTICATED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Sign in first: send your token as 'Authorization: Bearer <token>'",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+
+
+class InvalidToken(AppError):
+    status, code = 401, "INVALID_TOKEN"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The token is unknown, expired or revoked; sign in again",
+            headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+        )
+
+
+class InvalidCredentials(AppError):
+    status, code = 401, "INVALID_CREDENTIALS"
+
+    def __init__(self) -> None:
+        super().__init__("The username or the password is wrong")
+
+
+class Forbidden(AppError):
+    status, code = 403, "FORBIDDEN"
+
+
+class NotFound(AppError):
+    status, code = 404, "NOT_FOUND"
+
+    def __init__(self, what: str = "page") -> None:
+        super().__init__(f"There is no such {what}, or you may not see it")
+
+
+class MethodNotAllowed(AppError):
+    status, code = 405, "METHOD_NOT_ALLOWED"
+
+    def __init__(self, method: str, allow: str) -> None:
+        super().__init__(f"{method} is not possible here; use one of {allow}", headers={"Allow": allow})
+
+
+class VersionMismatch(AppError):
+    status, code = 409, "VERSION_MISMATCH"
+
+
+class UsernameTaken(AppError):
+    status, code = 409, "USERNAME_TAKEN"
+
+
+class LastAdmin(AppError):
+    status, code = 409, "LAST_ADMIN"
+
+
+class TicketClosed(AppError):
+    status, code = 409, "TICKET_CLOSED"
+
+
+class PreconditionFailed(AppError):
+    status, code = 412, "PRECONDITION_FAILED"
+
+
+class PayloadTooLarge(AppError):
+    status, code = 413, "PAYLOAD_TOO_LARGE"
+
+
+class UnsupportedMediaType(AppError):
+    status, code = 415, "UNSUPPORTED_MEDIA_TYPE"
+
+
+class HostNotAllowed(AppError):
+    status, code = 421, "HOST_NOT_ALLOWED"
+
+
+class IdempotencyKeyReused(AppError):
+    status, code = 422, "IDEMPOTENCY_KEY_REUSED"
+
+
+class RateLimited(AppError):
+    status, code = 429, "RATE_LIMIT"
+
+    def __init__(self, message: str, *, retry_after_s: int, field: str | None = None) -> None:
+        super().__init__(message, field, headers={"Retry-After": str(retry_after_s)})
+
+
+class Unavailable(AppError):
+    """The store cannot answer now. Nothing was half done; the caller may try again."""
+
+    status, code = 503, "UNAVAILABLE"
+
+    def __init__(self, message: str, *, retry_after_s: int = 2) -> None:
+        super().__init__(message, headers={"Retry-After": str(retry_after_s)})
+
+
+ALL: tuple[type[AppError], ...] = tuple(AppError.__subclasses__())
