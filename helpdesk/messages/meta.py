@@ -1,0 +1,67 @@
+"""Messages about the server itself."""
+
+from __future__ import annotations
+
+import msgspec
+
+from helpdesk.messages import fields as f
+
+
+class Health(msgspec.Struct, frozen=True):
+    status: str
+    database: str
+    version: str
+    uptime_seconds: float
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What a request may hold. A `rate_limit_requests` of 0 means no limit."""
+
+    title_characters: int
+    description_characters: int
+    comment_characters: int
+    tags: int
+    tag_characters: int
+    sla_minutes: int
+    password_min_characters: int
+    password_max_characters: int
+    page_items: int
+    body_bytes: int
+    rate_limit_requests: int
+    rate_limit_window_seconds: int
+    idempotency_hours: int
+    token_days: int
+
+
+class Meta(msgspec.Struct, frozen=True):
+    name: str
+    version: str
+    mode: str
+    roles: tuple[f.Role, ...]
+    statuses: tuple[f.Status, ...]
+    priorities: dict[f.Priority, int]
+    limits: Limits
+
+
+class ManifestCall(msgspec.Struct, frozen=True):
+    method: str
+    path: str
+    summary: str
+    access: str
+
+
+class DemoAccount(msgspec.Struct, frozen=True):
+    username: str
+    password: str
+    role: f.Role
+
+
+class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`demo_accounts` is there in demo mode only."""
+
+    name: str
+    description: str
+    version: str
+    documentation: str
+    calls: list[ManifestCall]
+    demo_accounts: list[DemoAccount] | None = None

@@ -1,0 +1,227 @@
+"""The one strict parser: a body or a query string becomes a message, or a clear error.
+
+Errors are AppErrors of 400; each names its field. What it checks is what openapi.py publishes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+from msgspec import inspect
+
+from helpdesk.errors import BadJson, FieldRequired, InvalidField, InvalidParam, UnknownField
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+MAX_DEPTH = 32  # the contract's; the top object is level 1
+# Python refuses to read integers of over 4,300 digits; none that long is in any range of ours.
+_MAX_DIGITS = 30
+
+
+def parse_json_object(body: bytes) -> dict[str, Any]:
+    """The object that a body holds.
+
+    Raises BadJson for an empty body, broken syntax, bad UTF-8, NaN or Infinity, a duplicate key, a
+    body nested deeper than 32, or anything but an object (the contract's error table).
+    """
+    if not body:
+        raise BadJson("Send a JSON object as the body of this request")
+    try:
+        value = json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_object_without_duplicates,
+            parse_constant=_no_constant,
+            parse_int=_parse_int,
+        )
+    except UnicodeDecodeError:
+        raise BadJson("The body must be JSON in UTF-8") from None
+    except RecursionError:
+        raise BadJson(f"The body is nested deeper than {MAX_DEPTH} levels") from None
+    except json.JSONDecodeError as error:
+        raise BadJson(f"The body is not JSON: {error.msg} at character {error.pos}") from None
+    if not isinstance(value, dict):
+        raise BadJson("The body must be a JSON object, like {}")
+    if _is_deeper_than(value, MAX_DEPTH):
+        raise BadJson(f"The body is nested deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise BadJson(f"The body has {_printable(twice)} twice in one object")
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise BadJson(f"The body is not JSON: {name} is not a JSON number")
+
+
+def _parse_int(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)
+
+
+def _is_deeper_than(value: Any, levels: int) -> bool:
+    layer: list[Any] = [value]
+    for _ in range(levels):
+        layer = [
+            child
+            for parent in layer
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, dict | list)
+        ]
+        if not layer:
+            return False
+    return True
+
+
+class _Field(msgspec.Struct, frozen=True):
+    name: str
+    required: bool
+    needs_text: bool  # blank is as good as missing
+    text: str | None  # "line", "prose", "secret"; None where it is no text
+    item_text: str | None  # likewise, of the items of a list
+    must_be: str
+    is_int: bool
+    is_flag: bool
+    is_list: bool
+
+
+@cache
+def _fields(kind: type[msgspec.Struct]) -> dict[str, _Field]:
+    struct = inspect.type_info(kind)
+    assert isinstance(struct, inspect.StructType)
+    return {field.encode_name: _describe(field) for field in struct.fields}
+
+
+def _describe(field: inspect.Field) -> _Field:
+    members = field.type.types if isinstance(field.type, inspect.UnionType) else (field.type,)
+    meta = next((m for m in members if isinstance(m, inspect.Metadata)), None)
+    schema = (meta.extra_json_schema or {}) if meta else {}
+    core = [m.type if isinstance(m, inspect.Metadata) else m for m in members]
+    string = next((m for m in core if isinstance(m, inspect.StrType)), None)
+    items = next((m.item_type for m in core if isinstance(m, inspect.ListType)), None)
+    return _Field(
+        name=field.encode_name,
+        required=field.required,
+        needs_text=string is not None and (field.required or (string.min_length or 0) > 0),
+        text=(meta.extra or {}).get("text") if meta else None,
+        item_text=(items.extra or {}).get("text") if isinstance(items, inspect.Metadata) else None,
+        must_be=schema.get("description", "of another kind"),
+        is_int=any(isinstance(m, inspect.IntType) for m in core),
+        is_flag=any(isinstance(m, inspect.BoolType) for m in core),
+        is_list=items is not None,
+    )
+
+
+def parse_body(kind: type[T], value: Mapping[str, Any]) -> T:
+    """`value`, a decoded JSON object, as a message of `kind`.
+
+    Raises UnknownField, FieldRequired (missing, null or blank) or InvalidField. One-line texts come
+    out trimmed and all but secrets in Unicode NFC.
+    """
+    fields = _fields(kind)
+    for name in value:
+        if name not in fields:
+            raise UnknownField(f"{_printable(name)} is not a field of this request", _printable(name))
+    cleaned = {name: _clean(fields[name], item) for name, item in value.items()}
+    for field in fields.values():
+        if field.required and cleaned.get(field.name) is None:
+            raise FieldRequired(f"{field.name} is required", field.name)
+    try:
+        return msgspec.convert(cleaned, kind)
+    except msgspec.ValidationError as error:
+        field = _field_at_fault(error, fields)
+        raise InvalidField(f"{field.name} must be {field.must_be}", field.name) from None
+
+
+def _clean(field: _Field, value: Any) -> Any:
+    if isinstance(value, str):
+        text = clean_text(field.name, value, field.text or "secret")
+        blank = text == "" if field.text == "secret" else not text.strip()
+        if blank and field.needs_text:
+            raise FieldRequired(f"{field.name} must not be blank", field.name)
+        return text
+    if isinstance(value, list) and field.item_text is not None:
+        return [clean_text(field.name, v, field.item_text) if isinstance(v, str) else v for v in value]
+    return value
+
+
+def clean_text(name: str, text: str, kind: str) -> str:
+    """`text` as it is stored: NFC, and trimmed when it is a `line`; a `secret` stays as it came.
+
+    Raises InvalidField for NUL, a lone surrogate, or a control character in a line.
+    """
+    if "\0" in text:
+        raise InvalidField(f"{name} must not hold the character NUL", name)
+    if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+        raise InvalidField(f"{name} holds half of a surrogate pair, which is no character", name)
+    if kind == "secret":
+        return text
+    text = unicodedata.normalize("NFC", text)
+    if kind == "prose":
+        return text
+    text = text.strip()
+    if any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in text):
+        raise InvalidField(f"{name} must be one line without control characters", name)
+    return text
+
+
+def _field_at_fault(error: msgspec.ValidationError, fields: dict[str, _Field]) -> _Field:
+    match = re.search(r" - at `\$\.([a-z_]+)", str(error))
+    assert match is not None, f"msgspec changed its words: {error}"
+    return fields[match[1]]
+
+
+def _printable(name: str) -> str:
+    """A client's own word, safe to repeat in a message: no control character, no surrogate, not long."""
+    shown = name if name.isprintable() else name.encode("ascii", "backslashreplace").decode()
+    return shown if len(shown) <= 100 else shown[:100] + "…"
+
+
+def parse_query(kind: type[T], arguments: Mapping[str, Sequence[bytes]]) -> T:
+    """The parameters of a query string as a message of `kind`.
+
+    A list parameter may be repeated or hold commas; any other stands at most once. Raises InvalidParam
+    for one that is unknown, repeated, malformed or out of range.
+    """
+    fields = _fields(kind)
+    values: dict[str, Any] = {}
+    for name, raw in arguments.items():
+        field = fields.get(name)
+        if field is None:
+            shown = _printable(name)
+            raise InvalidParam(f"{shown} is not a parameter of this call", shown)
+        values[name] = _parameter(field, raw)
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        field = _field_at_fault(error, fields)
+        raise InvalidParam(f"{field.name} must be {field.must_be}", field.name) from None
+
+
+def _parameter(field: _Field, raw: Sequence[bytes]) -> Any:
+    try:
+        texts = [value.decode("utf-8") for value in raw]
+    except UnicodeDecodeError:
+        raise InvalidParam(f"{field.name} must be UTF-8", field.name) from None
+    if any("\0" in text for text in texts):
+        raise InvalidParam(f"{field.name} must not hold the character NUL", field.name)
+    if field.is_list:
+        return [word for text in texts for word in text.split(",")]
+    if len(texts) > 1:
+        raise InvalidParam(f"{field.name} may be given only once", field.name)
+    text = texts[0]
+    if field.is_int and re.fullmatch(r"[0-9]{1,18}", text):
+        return int(text)
+    if field.is_flag and text in ("true", "false"):
+        return text == "true"
+    return unicodedata.normalize("NFC", text)
