@@ -1,0 +1,1 @@
+"""The store: the only floor that knows SQL. One file of queries per noun."""

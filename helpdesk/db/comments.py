@@ -1,0 +1,87 @@
+"""Queries on comments."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import bindparam, select
+
+from helpdesk.db.engine import Connection, new_id, row_as
+from helpdesk.db.schema import comments, users
+from helpdesk.messages.fields import Role
+
+
+class CommentRow(msgspec.Struct, frozen=True):
+    """A comment with its author."""
+
+    id: int
+    ticket_id: int
+    parent: int | None
+    body: str
+    internal: bool
+    created_at: int
+    author_id: int
+    author_username: str
+    author_name: str | None
+    author_role: Role
+
+
+_INSERT = comments.insert()
+_ROWS = select(
+    comments.c.id,
+    comments.c.ticket_id,
+    comments.c.parent,
+    comments.c.body,
+    comments.c.internal,
+    comments.c.created_at,
+    users.c.id,
+    users.c.username,
+    users.c.name,
+    users.c.role,
+).join_from(comments, users, users.c.id == comments.c.author_id)
+_OF_TICKET = _ROWS.where(comments.c.ticket_id == bindparam("ticket_id"), comments.c.internal <= bindparam("internal"))
+_BY_ID = _ROWS.where(comments.c.id == bindparam("id"))
+_PAGE = _OF_TICKET.order_by(comments.c.id).limit(bindparam("limit")).offset(bindparam("offset"))
+_NEWEST = _OF_TICKET.order_by(comments.c.id.desc()).limit(bindparam("limit"))
+
+
+def insert(
+    conn: Connection,
+    *,
+    ticket_id: int,
+    parent: int | None,
+    author_id: int,
+    body: str,
+    internal: bool,
+    created_at: int,
+) -> int:
+    """The new comment's id."""
+    result = conn.execute(
+        _INSERT,
+        {
+            "ticket_id": ticket_id,
+            "parent": parent,
+            "author_id": author_id,
+            "body": body,
+            "internal": internal,
+            "created_at": created_at,
+        },
+    )
+    return new_id(result)
+
+
+def by_id(conn: Connection, comment_id: int) -> CommentRow | None:
+    """The comment, or None."""
+    row = conn.execute(_BY_ID, {"id": comment_id}).first()
+    return row_as(CommentRow, row) if row else None
+
+
+def page(conn: Connection, ticket_id: int, *, internal: bool, limit: int, offset: int) -> list[CommentRow]:
+    """A page of a ticket's comments, oldest first; internal ones only with `internal`."""
+    values = {"ticket_id": ticket_id, "internal": internal, "limit": limit, "offset": offset}
+    return [row_as(CommentRow, row) for row in conn.execute(_PAGE, values)]
+
+
+def newest(conn: Connection, ticket_id: int, *, internal: bool, limit: int) -> list[CommentRow]:
+    """The newest comments of a ticket, oldest first."""
+    rows = conn.execute(_NEWEST, {"ticket_id": ticket_id, "internal": internal, "limit": limit})
+    return [row_as(CommentRow, row) for row in rows][::-1]

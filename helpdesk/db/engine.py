@@ -1,0 +1,69 @@
+"""The database as the rest of the program sees it: `read(fn)`, `write(fn)`, and what a commit touched.
+
+Both take a plain function of one connection and run it off the event loop in one transaction; domain
+code stays synchronous and a request crosses a thread once, not once per statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, Protocol, TypeVar
+
+from sqlalchemy import Connection, CursorResult, Row
+
+T = TypeVar("T")
+Noun = Literal["ticket", "user", "token", "entry"]
+Touched = frozenset[tuple[Noun, object]]
+CommitListener = Callable[[Touched], None]
+
+__all__ = ["CommitListener", "Connection", "Database", "Noun", "Touched", "new_id", "row_as", "touch", "touched"]
+
+
+class Database(Protocol):
+    async def read(self, fn: Callable[[Connection], T]) -> T:
+        """`fn`'s result, from one consistent snapshot.
+
+        Raises Unavailable when the store cannot answer, and whatever `fn` raises.
+        """
+        ...
+
+    async def write(self, fn: Callable[[Connection], T]) -> T:
+        """`fn`'s result, once all that it wrote is durable.
+
+        `fn` may run again after a conflict, so it must have no effect but on its connection. Raises
+        Unavailable when the store cannot answer, and whatever `fn` raises, with nothing written.
+        """
+        ...
+
+    async def ping(self) -> None:
+        """Return when both reading and writing work; raise Unavailable when they do not."""
+        ...
+
+    def on_commit(self, listener: CommitListener) -> None:
+        """Call `listener`, on the event loop, after each commit and before its callers go on."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was handed over, then let go of the database."""
+        ...
+
+
+def touch(conn: Connection, noun: Noun, key: object) -> None:
+    """Note that this transaction changes `noun` `key`; listeners hear of it after the commit."""
+    conn.info.setdefault("touched", set()).add((noun, key))
+
+
+def touched(conn: Connection) -> Touched:
+    """All that was noted since the last call."""
+    return frozenset(conn.info.pop("touched", ()))
+
+
+def row_as(kind: type[T], row: Row[*tuple[Any, ...]]) -> T:
+    """A row as a typed value whose fields stand in the order of the statement's columns."""
+    return kind(*row)
+
+
+def new_id(result: CursorResult[*tuple[Any, ...]]) -> int:
+    """The id that an INSERT of one row was given."""
+    assert result.inserted_primary_key is not None
+    return int(result.inserted_primary_key[0])

@@ -1,0 +1,1 @@
+"""Alembic revisions, run at start when the database is behind (run.py)."""

@@ -1,0 +1,194 @@
+"""The tables, as they are after the newest migration. Moments are milliseconds since 1970 in UTC.
+
+What must always hold is written here as a constraint, not only in Python.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    false,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers rows only in a column that is INTEGER by name.
+Key = BigInteger().with_variant(Integer, "sqlite")
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("username", Text, nullable=False),
+    Column("username_key", Text, nullable=False, unique=True),  # the username without case
+    Column("name", Text),
+    Column("name_key", Text, nullable=False),  # the name without case, for looking up
+    Column("email", Text),
+    Column("role", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    CheckConstraint("role IN ('user', 'agent', 'admin')", name="role"),
+    Index(None, "name_key"),
+    sqlite_autoincrement=True,
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),  # SHA-256; the token itself is kept nowhere
+    Column("user_id", ForeignKey("users.id"), nullable=False, index=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("priority", Text, nullable=False),
+    Column("priority_rank", Integer, nullable=False),  # 0 low … 3 urgent
+    Column("tags", Text, nullable=False),  # sorted, with blanks between
+    Column("version", Integer, nullable=False),
+    Column("creator_id", ForeignKey("users.id"), nullable=False),
+    Column("assignee_id", ForeignKey("users.id")),
+    Column("sla_minutes", Integer, nullable=False),
+    Column("sla_deadline", BigInteger, nullable=False),
+    Column("sla_paused_ms", BigInteger, nullable=False),  # all the time that the clock stood still
+    Column("sla_stopped_at", BigInteger),  # since when it stands still; null while it runs
+    Column("sla_due_at", BigInteger),  # the deadline while the clock runs and no breach is on record
+    Column("breached", Boolean, nullable=False),
+    Column("first_responded_at", BigInteger),
+    Column("resolved_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("comment_count", Integer, nullable=False),
+    Column("internal_count", Integer, nullable=False),
+    CheckConstraint("status IN ('open', 'in_progress', 'pending', 'resolved', 'closed')", name="status"),
+    CheckConstraint("priority IN ('low', 'medium', 'high', 'urgent')", name="priority"),
+    CheckConstraint("version >= 1", name="version"),
+    CheckConstraint("sla_minutes BETWEEN 1 AND 525600", name="sla_minutes"),
+    CheckConstraint("(status IN ('open', 'in_progress')) = (sla_stopped_at IS NULL)", name="sla_clock"),
+    CheckConstraint("internal_count BETWEEN 0 AND comment_count", name="comments"),
+    # Numbers that people say aloud are never given twice.
+    sqlite_autoincrement=True,
+)
+Index("ix_tickets_created_at_id", tickets.c.created_at, tickets.c.id)
+Index("ix_tickets_updated_at_id", tickets.c.updated_at, tickets.c.id)
+Index("ix_tickets_sla_deadline_id", tickets.c.sla_deadline, tickets.c.id)
+Index("ix_tickets_priority_rank_id", tickets.c.priority_rank, tickets.c.id)
+Index("ix_tickets_status", tickets.c.status, tickets.c.created_at, tickets.c.id)
+Index("ix_tickets_creator", tickets.c.creator_id, tickets.c.created_at, tickets.c.id)
+Index("ix_tickets_assignee", tickets.c.assignee_id, tickets.c.created_at, tickets.c.id)
+Index(
+    "ix_tickets_breached",
+    tickets.c.created_at,
+    tickets.c.id,
+    sqlite_where=tickets.c.breached,
+    postgresql_where=tickets.c.breached,
+)
+Index(
+    "ix_tickets_sla_due_at",
+    tickets.c.sla_due_at,
+    sqlite_where=tickets.c.sla_due_at.is_not(None),
+    postgresql_where=tickets.c.sla_due_at.is_not(None),
+)
+
+ticket_tags = Table(
+    "ticket_tags",
+    metadata,
+    Column("tag", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),  # the ticket's, so that a tag's list is in order
+    Column("ticket_id", ForeignKey("tickets.id"), nullable=False),
+    PrimaryKeyConstraint("tag", "created_at", "ticket_id"),
+    Index(None, "ticket_id"),
+    sqlite_with_rowid=False,
+)
+
+comments = Table(
+    "comments",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("ticket_id", ForeignKey("tickets.id"), nullable=False),
+    Column("parent", ForeignKey("comments.id")),
+    Column("author_id", ForeignKey("users.id"), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("internal", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index(None, "ticket_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+timeline = Table(
+    "timeline",
+    metadata,
+    # Ids grow in commit order: one writer gives them out. Never given twice, so a reader who has
+    # seen entry N misses nothing below it.
+    Column("id", Key, primary_key=True),
+    Column("ticket_id", ForeignKey("tickets.id"), nullable=False),
+    Column("actor_id", ForeignKey("users.id")),
+    Column("action", Text, nullable=False),
+    Column("data", Text, nullable=False),  # JSON
+    Column("version", Integer, nullable=False),  # the ticket's, after what this entry tells
+    Column("internal", Boolean, nullable=False, server_default=false()),
+    Column("created_at", BigInteger, nullable=False),
+    CheckConstraint("action IN ('created', 'updated', 'commented', 'sla_breached')", name="action"),
+    Index(None, "ticket_id", "id"),
+    sqlite_autoincrement=True,
+)
+# A clock is breached once.
+Index(
+    "uq_timeline_sla_breached",
+    timeline.c.ticket_id,
+    unique=True,
+    sqlite_where=timeline.c.action == "sla_breached",
+    postgresql_where=timeline.c.action == "sla_breached",
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("scope", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),  # SHA-256 of the request, without its secrets
+    Column("by_staff", Boolean, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("headers", Text, nullable=False),  # JSON
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", BigInteger, nullable=False, index=True),
+    PrimaryKeyConstraint("scope", "key"),
+    sqlite_with_rowid=False,
+)
+
+# The search index. `rowid` is `ticket id << 24 | document`: document 0 is the ticket's own text,
+# document n its n-th comment, so a word leads to its ticket without a join. Contentless: the words
+# are those of helpdesk/domain/words.py, and what they came from stands in the tables above. The
+# tokenizer leaves every non-ASCII character alone, since Python has done its work already.
+SEARCH_DDL = """
+CREATE VIRTUAL TABLE search USING fts5(
+    title, body, internal,
+    content='', detail='column', tokenize='ascii', prefix='1 2 3'
+)
+"""

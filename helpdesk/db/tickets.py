@@ -1,0 +1,266 @@
+"""Queries on tickets: one, one changed, and the ids of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, exists, func, not_, or_, select
+
+from helpdesk.db import search
+from helpdesk.db.engine import Connection, new_id, row_as, touch
+from helpdesk.db.schema import ticket_tags, tickets, users
+from helpdesk.messages.fields import PRIORITIES, Priority, Role, Status
+
+
+class TicketRow(msgspec.Struct, frozen=True):
+    """A ticket with the people it shows. Field names are those of the table's columns."""
+
+    id: int
+    title: str
+    description: str
+    status: Status
+    priority: Priority
+    tags: str
+    version: int
+    creator_id: int
+    assignee_id: int | None
+    sla_minutes: int
+    sla_deadline: int
+    sla_paused_ms: int
+    sla_stopped_at: int | None
+    sla_due_at: int | None
+    breached: bool
+    first_responded_at: int | None
+    resolved_at: int | None
+    created_at: int
+    updated_at: int
+    comment_count: int
+    internal_count: int
+    creator_username: str
+    creator_name: str | None
+    creator_role: Role
+    assignee_username: str | None
+    assignee_name: str | None
+    assignee_role: Role | None
+
+    @property
+    def tag_list(self) -> list[str]:
+        return self.tags.split()
+
+
+_STORED = tuple(name for name in TicketRow.__struct_fields__ if name in tickets.c)
+_CHANGING = tuple(n for n in _STORED if n not in ("id", "creator_id", "created_at"))
+
+_creator = users.alias("creator")
+_assignee = users.alias("assignee")
+_ROWS = (
+    select(
+        *(tickets.c[name] for name in _STORED),
+        _creator.c.username,
+        _creator.c.name,
+        _creator.c.role,
+        _assignee.c.username,
+        _assignee.c.name,
+        _assignee.c.role,
+    )
+    .join_from(tickets, _creator, _creator.c.id == tickets.c.creator_id)
+    .join(_assignee, _assignee.c.id == tickets.c.assignee_id, isouter=True)
+)
+_BY_ID = _ROWS.where(tickets.c.id == bindparam("id"))
+_BY_IDS = _ROWS.where(tickets.c.id.in_(bindparam("ids", expanding=True)))
+_INSERT = tickets.insert()
+_UPDATE = (
+    tickets.update()
+    .where(tickets.c.id == bindparam("row_id"), tickets.c.version == bindparam("row_version"))
+    .values({name: bindparam(name) for name in (*_CHANGING, "priority_rank")})
+)
+_INSERT_TAG = ticket_tags.insert()
+_DELETE_TAGS = ticket_tags.delete().where(ticket_tags.c.ticket_id == bindparam("row_id"))
+_NEXT_DUE = select(func.min(tickets.c.sla_due_at)).where(tickets.c.sla_due_at.is_not(None))
+_DUE = (
+    select(tickets.c.id)
+    .where(tickets.c.sla_due_at <= bindparam("now"))
+    .order_by(tickets.c.sla_due_at)
+    .limit(bindparam("limit"))
+)
+_ANY_DUE = select(exists(select(tickets.c.id).where(tickets.c.sla_due_at <= bindparam("now"))))
+
+
+def by_id(conn: Connection, ticket_id: int) -> TicketRow | None:
+    """The ticket, or None."""
+    row = conn.execute(_BY_ID, {"id": ticket_id}).first()
+    return row_as(TicketRow, row) if row else None
+
+
+def by_ids(conn: Connection, ids: Sequence[int]) -> list[TicketRow]:
+    """The tickets of those ids, in their order; an id without a ticket is left out."""
+    if not ids:
+        return []
+    found = {row[0]: row_as(TicketRow, row) for row in conn.execute(_BY_IDS, {"ids": list(ids)})}
+    return [found[i] for i in ids if i in found]
+
+
+def insert(conn: Connection, values: dict[str, Any], tags: Collection[str]) -> int:
+    """The new ticket's id. `values` holds every column but `id`, `tags` and `priority_rank`."""
+    result = conn.execute(_INSERT, values | _derived(values["priority"], tags))
+    ticket_id = new_id(result)
+    _insert_tags(conn, ticket_id, values["created_at"], tags)
+    touch(conn, "ticket", ticket_id)
+    return ticket_id
+
+
+def update(conn: Connection, ticket: TicketRow, *, was: TicketRow) -> bool:
+    """Write `ticket` if the stored version is still `was.version`; False when another was faster.
+
+    One statement decides who wins: reading first and comparing in Python loses updates.
+    """
+    values = {name: getattr(ticket, name) for name in _CHANGING}
+    values |= _derived(ticket.priority, ticket.tag_list)
+    result = conn.execute(_UPDATE, values | {"row_id": was.id, "row_version": was.version})
+    if result.rowcount != 1:
+        return False
+    if ticket.tags != was.tags:
+        conn.execute(_DELETE_TAGS, {"row_id": was.id})
+        _insert_tags(conn, was.id, was.created_at, ticket.tag_list)
+    touch(conn, "ticket", was.id)
+    return True
+
+
+def _derived(priority: Priority, tags: Collection[str]) -> dict[str, Any]:
+    return {"priority_rank": PRIORITIES.index(priority), "tags": " ".join(tags)}
+
+
+def _insert_tags(conn: Connection, ticket_id: int, created_at: int, tags: Collection[str]) -> None:
+    if tags:
+        conn.execute(_INSERT_TAG, [{"tag": tag, "created_at": created_at, "ticket_id": ticket_id} for tag in tags])
+
+
+def next_due(conn: Connection) -> int | None:
+    """The moment of the next breach, if no clock is stopped or moved before; None when none runs."""
+    return conn.execute(_NEXT_DUE).scalar()
+
+
+def due(conn: Connection, now: int, *, limit: int) -> list[int]:
+    """Ids of tickets whose deadline has passed without a breach on record, longest overdue first."""
+    return list(conn.execute(_DUE, {"now": now, "limit": limit}).scalars())
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Which tickets a list holds; None and () leave a thing open."""
+
+    words: tuple[str, ...] = ()
+    scope: search.Scope = "everything"
+    status: tuple[Status, ...] = ()
+    priority: tuple[Priority, ...] = ()
+    owner_id: int | None = None  # the requester whose tickets alone may be seen
+    creator_id: int | None = None
+    assignee_id: int | None = None
+    unassigned: bool = False
+    tag: str | None = None
+    breached: bool | None = None
+
+
+class Order(msgspec.Struct, frozen=True):
+    column: str = "created_at"
+    descending: bool = True
+
+
+def page_ids(conn: Connection, where: Filter, order: Order, *, now: int, limit: int, offset: int) -> list[int]:
+    """Ids of a page of tickets, in order; ties go by id in the direction of the sort.
+
+    `now` decides which clocks have passed their deadline.
+    """
+    values: dict[str, Any] = {"now": now, "limit": limit, "offset": offset}
+    for name in ("owner_id", "creator_id", "assignee_id", "tag", "status", "priority"):
+        if getattr(where, name):
+            values[name] = getattr(where, name)
+    for name, word in zip(search.names(where.words), where.words, strict=True):
+        values[name] = search.expression(word, where.scope)
+        values["title_" + name] = search.expression(word, "title")
+    # Nearly always no deadline lies between its moment and its entry: then one index answers.
+    any_due = where.breached is not None and bool(conn.execute(_ANY_DUE, {"now": now}).scalar())
+    statement = _page_statement(_shape(where), len(where.words), order, any_due)
+    return list(conn.execute(statement, values).scalars())
+
+
+def _shape(where: Filter) -> tuple[tuple[str, bool | None], ...]:
+    """What `where` filters by, without the values: one statement serves all filters of one shape."""
+    names = ("status", "priority", "owner_id", "creator_id", "assignee_id", "unassigned", "tag")
+    used: list[tuple[str, bool | None]] = [(name, None) for name in names if getattr(where, name)]
+    return (*used, ("breached", where.breached)) if where.breached is not None else tuple(used)
+
+
+@lru_cache(maxsize=512)
+def _page_statement(shape: tuple[tuple[str, bool | None], ...], words: int, order: Order, any_due: bool) -> Select[int]:
+    used = dict(shape)
+    names = [f"word_{n}" for n in range(words)]
+    query = select(tickets.c.id).limit(bindparam("limit")).offset(bindparam("offset"))
+    created_at: ColumnElement[int] = tickets.c.created_at
+    if "tag" in used:
+        # Walk the tag's own list, which is in the order of creation.
+        query = query.join(ticket_tags, ticket_tags.c.ticket_id == tickets.c.id)
+        query = query.where(ticket_tags.c.tag == bindparam("tag"))
+        created_at = ticket_tags.c.created_at
+    for name in ("status", "priority"):
+        if name in used:
+            query = query.where(tickets.c[name].in_(bindparam(name, expanding=True)))
+    if "owner_id" in used:
+        query = query.where(tickets.c.creator_id == bindparam("owner_id"))
+    if "creator_id" in used:
+        query = query.where(tickets.c.creator_id == bindparam("creator_id"))
+    if "assignee_id" in used:
+        query = query.where(tickets.c.assignee_id == bindparam("assignee_id"))
+    if "unassigned" in used:
+        query = query.where(tickets.c.assignee_id.is_(None))
+    if used.get("breached") is not None:
+        query = query.where(_is_breached(any_due) if used["breached"] else not_(_is_breached(any_due)))
+    for name in names:
+        query = query.where(tickets.c.id.in_(search.tickets_with(name)))
+    return query.order_by(*_ordering(order, names, created_at))
+
+
+def _is_breached(any_due: bool) -> ColumnElement[bool]:
+    if not any_due:
+        return tickets.c.breached
+    due_now = and_(tickets.c.sla_due_at.is_not(None), tickets.c.sla_due_at <= bindparam("now"))
+    return or_(tickets.c.breached, due_now)
+
+
+def _ordering(order: Order, names: list[str], created_at: ColumnElement[int]) -> tuple[ColumnElement[Any], ...]:
+    if order.column == "relevance":
+        # Most relevant first: those with every word in the title.
+        in_title = and_(*(tickets.c.id.in_(search.tickets_with("title_" + name)) for name in names))
+        key: ColumnElement[Any] = case((in_title, 0), else_=1)
+    elif order.column == "created_at":
+        key = created_at
+    else:
+        key = tickets.c["priority_rank" if order.column == "priority" else order.column]
+    return (key.desc(), tickets.c.id.desc()) if order.descending else (key, tickets.c.id)
+
+
+class Count(msgspec.Struct, frozen=True):
+    """How many tickets share a status, a priority and whether they are breached."""
+
+    status: Status
+    priority: Priority
+    breached: bool
+    tickets: int
+    unassigned: int
+    mine: int
+
+
+def counts(conn: Connection, *, assignee_id: int, now: int) -> list[Count]:
+    """All tickets, counted by status, priority and breach as it stands at `now`."""
+    breached = _is_breached(any_due=True)
+    query = select(
+        tickets.c.status,
+        tickets.c.priority,
+        breached.label("is_breached"),
+        func.count(),
+        func.sum(case((tickets.c.assignee_id.is_(None), 1), else_=0)),
+        func.sum(case((tickets.c.assignee_id == assignee_id, 1), else_=0)),
+    ).group_by(tickets.c.status, tickets.c.priority, breached)
+    return [row_as(Count, row) for row in conn.execute(query, {"now": now})]

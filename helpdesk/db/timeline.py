@@ -1,0 +1,127 @@
+"""Queries on the timeline: what happened, in commit order. Entries are never changed or removed."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import bindparam, func, select
+
+from helpdesk.db.engine import Connection, new_id, row_as, touch
+from helpdesk.db.schema import timeline, users
+from helpdesk.messages.fields import Action, Role
+
+
+class EntryRow(msgspec.Struct, frozen=True):
+    """An entry with its actor; the four `actor_` fields are None for the system."""
+
+    id: int
+    ticket_id: int
+    action: Action
+    data: str
+    internal: bool
+    created_at: int
+    actor_id: int | None
+    actor_username: str | None
+    actor_name: str | None
+    actor_role: Role | None
+
+
+_INSERT = timeline.insert()
+_ROWS = select(
+    timeline.c.id,
+    timeline.c.ticket_id,
+    timeline.c.action,
+    timeline.c.data,
+    timeline.c.internal,
+    timeline.c.created_at,
+    users.c.id,
+    users.c.username,
+    users.c.name,
+    users.c.role,
+).join_from(timeline, users, users.c.id == timeline.c.actor_id, isouter=True)
+_OF_TICKET = _ROWS.where(timeline.c.ticket_id == bindparam("ticket_id"), timeline.c.internal <= bindparam("internal"))
+_OLDEST = _OF_TICKET.where(timeline.c.id > bindparam("after")).order_by(timeline.c.id).limit(bindparam("limit"))
+_PAGE = _OF_TICKET.order_by(timeline.c.id).limit(bindparam("limit")).offset(bindparam("offset"))
+_PAGE_OF_ACTION = _PAGE.where(timeline.c.action == bindparam("action"))
+_NEWEST = _OF_TICKET.order_by(timeline.c.id.desc()).limit(bindparam("limit"))
+_NEWEST_ID = select(func.max(timeline.c.id)).where(
+    timeline.c.ticket_id == bindparam("ticket_id"), timeline.c.internal <= bindparam("internal")
+)
+_AFTER = _ROWS.where(timeline.c.id > bindparam("after")).order_by(timeline.c.id).limit(bindparam("limit"))
+_LAST_ID = select(func.coalesce(func.max(timeline.c.id), 0))
+_CHANGES_SINCE = select(timeline.c.data).where(
+    timeline.c.ticket_id == bindparam("ticket_id"),
+    timeline.c.version > bindparam("version"),
+    timeline.c.action == "updated",
+)
+
+
+def append(
+    conn: Connection,
+    *,
+    ticket_id: int,
+    actor_id: int | None,
+    action: Action,
+    data: str,
+    version: int,
+    internal: bool,
+    created_at: int,
+) -> int:
+    """Write one entry; its id, greater than that of every entry committed before."""
+    result = conn.execute(
+        _INSERT,
+        {
+            "ticket_id": ticket_id,
+            "actor_id": actor_id,
+            "action": action,
+            "data": data,
+            "version": version,
+            "internal": internal,
+            "created_at": created_at,
+        },
+    )
+    entry_id = new_id(result)
+    touch(conn, "entry", entry_id)
+    return entry_id
+
+
+def newest(conn: Connection, ticket_id: int, *, internal: bool, limit: int) -> list[EntryRow]:
+    """The newest entries of a ticket, oldest first; those of internal notes only with `internal`."""
+    rows = conn.execute(_NEWEST, {"ticket_id": ticket_id, "internal": internal, "limit": limit})
+    return [row_as(EntryRow, row) for row in rows][::-1]
+
+
+def newest_id(conn: Connection, ticket_id: int, *, internal: bool) -> int:
+    """The id of a ticket's newest entry."""
+    return int(conn.execute(_NEWEST_ID, {"ticket_id": ticket_id, "internal": internal}).scalar_one())
+
+
+def page(
+    conn: Connection, ticket_id: int, *, internal: bool, action: Action | None, limit: int, offset: int
+) -> list[EntryRow]:
+    """A page of a ticket's entries, oldest first."""
+    values = {"ticket_id": ticket_id, "internal": internal, "limit": limit, "offset": offset}
+    if action is None:
+        return [row_as(EntryRow, row) for row in conn.execute(_PAGE, values)]
+    return [row_as(EntryRow, row) for row in conn.execute(_PAGE_OF_ACTION, values | {"action": action})]
+
+
+def of_ticket_after(conn: Connection, ticket_id: int, after: int, *, internal: bool, limit: int) -> list[EntryRow]:
+    """A ticket's entries above id `after`, oldest first."""
+    values = {"ticket_id": ticket_id, "internal": internal, "after": after, "limit": limit}
+    return [row_as(EntryRow, row) for row in conn.execute(_OLDEST, values)]
+
+
+def after(conn: Connection, entry_id: int, *, limit: int) -> list[EntryRow]:
+    """The entries of all tickets above `entry_id`, oldest first, internal ones too."""
+    rows = conn.execute(_AFTER, {"after": entry_id, "limit": limit})
+    return [row_as(EntryRow, row) for row in rows]
+
+
+def last_id(conn: Connection) -> int:
+    """The id of the newest entry of all, 0 when there is none."""
+    return int(conn.execute(_LAST_ID).scalar_one())
+
+
+def changes_since(conn: Connection, ticket_id: int, version: int) -> list[str]:
+    """The data of the `updated` entries that led from `version` to the present one."""
+    return list(conn.execute(_CHANGES_SINCE, {"ticket_id": ticket_id, "version": version}).scalars())

@@ -1,0 +1,79 @@
+"""Queries on sign-in tokens. Only their SHA-256 digests are ever here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import msgspec
+from sqlalchemy import bindparam, select
+
+from helpdesk.db.engine import Connection, row_as, touch
+from helpdesk.db.schema import tokens, users
+from helpdesk.messages.fields import Role
+
+
+class TokenOwner(msgspec.Struct, frozen=True):
+    """Whom a token speaks for, and until when."""
+
+    user_id: int
+    username: str
+    name: str | None
+    role: Role
+    expires_at: int
+
+
+_INSERT = tokens.insert()
+_OWNER = (
+    select(users.c.id, users.c.username, users.c.name, users.c.role, tokens.c.expires_at)
+    .join(users, users.c.id == tokens.c.user_id)
+    .where(tokens.c.digest == bindparam("digest"), users.c.active)
+)
+_LIVING = (
+    select(tokens.c.digest, users.c.role)
+    .join(users, users.c.id == tokens.c.user_id)
+    .where(
+        tokens.c.digest.in_(bindparam("digests", expanding=True)),
+        users.c.active,
+        tokens.c.expires_at > bindparam("now"),
+    )
+)
+_OTHERS = select(tokens.c.digest).where(tokens.c.user_id == bindparam("user_id"), tokens.c.digest != bindparam("but"))
+_DELETE = tokens.delete().where(tokens.c.digest == bindparam("row_digest"))
+_DELETE_EXPIRED = tokens.delete().where(tokens.c.expires_at <= bindparam("now"))
+
+
+def insert(conn: Connection, *, digest: bytes, user_id: int, created_at: int, expires_at: int) -> None:
+    """Keep a new token's digest."""
+    conn.execute(
+        _INSERT,
+        {"digest": digest, "user_id": user_id, "created_at": created_at, "expires_at": expires_at},
+    )
+
+
+def owner(conn: Connection, digest: bytes) -> TokenOwner | None:
+    """Whom the token speaks for; None when it is unknown or its account is deactivated."""
+    row = conn.execute(_OWNER, {"digest": digest}).first()
+    return row_as(TokenOwner, row) if row else None
+
+
+def living(conn: Connection, digests: Collection[bytes], now: int) -> dict[bytes, Role]:
+    """Those of the tokens that still work at `now`, each with its owner's role."""
+    rows = conn.execute(_LIVING, {"digests": list(digests), "now": now})
+    return {row[0]: row[1] for row in rows}
+
+
+def delete(conn: Connection, digest: bytes) -> None:
+    """End one token."""
+    conn.execute(_DELETE, {"row_digest": digest})
+    touch(conn, "token", digest)
+
+
+def delete_others(conn: Connection, user_id: int, but: bytes) -> None:
+    """End every token of a user but one."""
+    for (digest,) in conn.execute(_OTHERS, {"user_id": user_id, "but": but}).all():
+        delete(conn, digest)
+
+
+def delete_expired(conn: Connection, now: int) -> int:
+    """Forget the tokens that expired by `now`; the number of them."""
+    return conn.execute(_DELETE_EXPIRED, {"now": now}).rowcount

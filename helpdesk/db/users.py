@@ -1,0 +1,135 @@
+"""Queries on people."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import bindparam, exists, func, or_, select
+from sqlalchemy.exc import IntegrityError
+
+from helpdesk.db.engine import Connection, new_id, row_as, touch
+from helpdesk.db.schema import users
+from helpdesk.messages.fields import Role
+
+
+class UserRow(msgspec.Struct, frozen=True):
+    id: int
+    username: str
+    name: str | None
+    email: str | None
+    role: Role
+    password_hash: str
+    active: bool
+    created_at: int
+
+
+_COLUMNS = (
+    users.c.id,
+    users.c.username,
+    users.c.name,
+    users.c.email,
+    users.c.role,
+    users.c.password_hash,
+    users.c.active,
+    users.c.created_at,
+)
+_BY_ID = select(*_COLUMNS).where(users.c.id == bindparam("id"))
+_BY_KEY = select(*_COLUMNS).where(users.c.username_key == bindparam("key"))
+_IS_EMPTY = select(~exists(select(users.c.id)))
+_INSERT = users.insert()
+_UPDATE = (
+    users.update()
+    .where(users.c.id == bindparam("row_id"))
+    .values({c: bindparam(c) for c in ("name", "name_key", "email", "role", "password_hash", "active")})
+)
+_OTHER_ADMINS = select(func.count()).where(users.c.role == "admin", users.c.active, users.c.id != bindparam("id"))
+
+
+def key_of(name: str) -> str:
+    """A name without regard to case, as it is compared and looked up."""
+    return name.casefold()
+
+
+def by_id(conn: Connection, user_id: int) -> UserRow | None:
+    """The user, or None."""
+    row = conn.execute(_BY_ID, {"id": user_id}).first()
+    return row_as(UserRow, row) if row else None
+
+
+def by_username(conn: Connection, username: str) -> UserRow | None:
+    """The user of that name, compared without case, or None."""
+    row = conn.execute(_BY_KEY, {"key": key_of(username)}).first()
+    return row_as(UserRow, row) if row else None
+
+
+def is_empty(conn: Connection) -> bool:
+    """Whether nobody has an account yet. People are never removed, so this is true only once."""
+    return bool(conn.execute(_IS_EMPTY).scalar())
+
+
+def insert(
+    conn: Connection,
+    *,
+    username: str,
+    name: str | None,
+    email: str | None,
+    role: Role,
+    password_hash: str,
+    created_at: int,
+) -> int | None:
+    """The new user's id, or None when the name is taken."""
+    try:
+        result = conn.execute(
+            _INSERT,
+            {
+                "username": username,
+                "username_key": key_of(username),
+                "name": name,
+                "name_key": key_of(name or ""),
+                "email": email,
+                "role": role,
+                "password_hash": password_hash,
+                "active": True,
+                "created_at": created_at,
+            },
+        )
+    except IntegrityError:
+        return None
+    return new_id(result)
+
+
+def update(conn: Connection, user: UserRow) -> None:
+    """Write all of `user` that may change: name, email, role, password and whether it is active."""
+    conn.execute(
+        _UPDATE,
+        {
+            "row_id": user.id,
+            "name": user.name,
+            "name_key": key_of(user.name or ""),
+            "email": user.email,
+            "role": user.role,
+            "password_hash": user.password_hash,
+            "active": user.active,
+        },
+    )
+    touch(conn, "user", user.id)
+
+
+def count_other_admins(conn: Connection, user_id: int) -> int:
+    """How many active admins there are beside this user."""
+    return conn.execute(_OTHER_ADMINS, {"id": user_id}).scalar_one()
+
+
+def page(
+    conn: Connection, *, role: Role | None, prefix: str | None, active: bool | None, limit: int, offset: int
+) -> list[UserRow]:
+    """People in the order of their ids; `prefix` begins their username or name, without case."""
+    query = select(*_COLUMNS).order_by(users.c.id).limit(limit).offset(offset)
+    if role is not None:
+        query = query.where(users.c.role == role)
+    if active is not None:
+        query = query.where(users.c.active == active)
+    if prefix:
+        low = key_of(prefix)
+        high = low + "\U0010ffff"
+        query = query.where(or_(users.c.username_key.between(low, high), users.c.name_key.between(low, high)))
+    return [row_as(UserRow, row) for row in conn.execute(query)]
