@@ -1,0 +1,44 @@
+"""Who is asking, and what they may see."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from helpdesk.db import tickets as ticket_store
+from helpdesk.db.engine import Connection
+from helpdesk.db.tickets import TicketRow
+from helpdesk.errors import NotFound
+from helpdesk.messages.accounts import Person
+from helpdesk.messages.fields import Role
+
+
+class Actor(Struct, frozen=True):
+    """A signed-in caller. `token_digest` is the SHA-256 of the token they came with."""
+
+    id: int
+    username: str
+    name: str | None
+    role: Role
+    token_digest: bytes = b""
+
+    @property
+    def is_staff(self) -> bool:
+        return self.role != "user"
+
+    @property
+    def person(self) -> Person:
+        return Person(self.id, self.username, self.name, self.role)
+
+    def may_see(self, ticket: TicketRow) -> bool:
+        return self.is_staff or ticket.creator_id == self.id
+
+
+def visible_ticket(conn: Connection, actor: Actor, ticket_id: int) -> TicketRow:
+    """The ticket.
+
+    Raises NotFound when there is none or the actor may not know of it: both look alike.
+    """
+    ticket = ticket_store.by_id(conn, ticket_id)
+    if ticket is None or not actor.may_see(ticket):
+        raise NotFound("ticket")
+    return ticket

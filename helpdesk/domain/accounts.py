@@ -1,0 +1,174 @@
+"""Accounts and sign-in. Hashing passwords is slow and is done elsewhere (helpdesk/passwords.py)."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from msgspec.structs import replace
+
+from helpdesk.clock import DAY_MS, rfc3339
+from helpdesk.db import tokens as token_store
+from helpdesk.db import users as store
+from helpdesk.db.engine import Connection
+from helpdesk.db.users import UserRow
+from helpdesk.domain import views
+from helpdesk.domain.access import Actor
+from helpdesk.errors import InvalidCredentials, LastAdmin, NotFound, UsernameTaken
+from helpdesk.messages.accounts import (
+    AccountChanges,
+    MyChanges,
+    NewAccount,
+    Session,
+    User,
+    UserPage,
+    UsersQuery,
+)
+from helpdesk.messages.fields import Role
+
+TOKEN_BYTES = 32  # 256 bits from the system's random source, the contract's least
+
+
+class VerifyAgain(Exception):
+    """The account changed while its password was being checked; check again and repeat."""
+
+
+def token_digest(token: str) -> bytes:
+    """What is kept of a token."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def actor_of(conn: Connection, digest: bytes) -> tuple[Actor, int] | None:
+    """Whom a token speaks for and until when; None when it is unknown or revoked."""
+    owner = token_store.owner(conn, digest)
+    if owner is None:
+        return None
+    return Actor(owner.user_id, owner.username, owner.name, owner.role, digest), owner.expires_at
+
+
+def register(conn: Connection, new: NewAccount, *, password_hash: str, role: Role, now: int) -> UserRow:
+    """The new account. Raises UsernameTaken."""
+    user_id = store.insert(
+        conn,
+        username=new.username,
+        name=new.name or None,
+        email=new.email or None,
+        role=role,
+        password_hash=password_hash,
+        created_at=now,
+    )
+    user = store.by_id(conn, user_id) if user_id is not None else None
+    if user is None:
+        raise username_taken(new.username)
+    return user
+
+
+def username_taken(username: str) -> UsernameTaken:
+    """The refusal of a name that somebody has, in whatever case."""
+    return UsernameTaken(f"The username {username} is taken; choose another", "username")
+
+
+def start_session(conn: Connection, user: UserRow, *, now: int, token_days: int) -> Session:
+    """A new token for `user`, whose password was checked against this very row.
+
+    Raises VerifyAgain when the password was changed meanwhile, InvalidCredentials when the account
+    was deactivated.
+    """
+    present = store.by_id(conn, user.id)
+    if present is None or present.password_hash != user.password_hash:
+        raise VerifyAgain
+    if not present.active:
+        raise InvalidCredentials
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    expires_at = now + token_days * DAY_MS
+    token_store.insert(conn, digest=token_digest(token), user_id=user.id, created_at=now, expires_at=expires_at)
+    return Session(token, rfc3339(expires_at), views.user(present))
+
+
+def end_session(conn: Connection, actor: Actor) -> None:
+    """The actor's token is dead from here on."""
+    token_store.delete(conn, actor.token_digest)
+
+
+def read(conn: Connection, user_id: int) -> User:
+    """The user. Raises NotFound."""
+    return views.user(_existing(conn, user_id))
+
+
+def page(conn: Connection, query: UsersQuery) -> UserPage:
+    """A page of people, in the order of their ids."""
+    rows = store.page(
+        conn,
+        role=query.role,
+        prefix=query.q,
+        active=query.active,
+        limit=query.limit + 1,
+        offset=query.offset,
+    )
+    more = len(rows) > query.limit
+    return UserPage([views.user(r) for r in rows[: query.limit]], query.offset + query.limit if more else None)
+
+
+def change_own(
+    conn: Connection, actor: Actor, changes: MyChanges, *, verified: UserRow | None, password_hash: str | None
+) -> User:
+    """The actor's account after the change. A new password ends every other token.
+
+    `verified` is the row that current_password was checked against. Raises VerifyAgain when that is
+    no longer the account's password.
+    """
+    user = _existing(conn, actor.id)
+    after = _with_names(user, changes.name, changes.email)
+    if password_hash is not None:
+        if verified is None or verified.password_hash != user.password_hash:
+            raise VerifyAgain
+        after = replace(after, password_hash=password_hash)
+        token_store.delete_others(conn, actor.id, but=actor.token_digest)
+    if after != user:
+        store.update(conn, after)
+    return views.user(after)
+
+
+def change(conn: Connection, user_id: int, changes: AccountChanges) -> User:
+    """The account after an admin's change. A deactivated one loses its tokens.
+
+    Raises NotFound, or LastAdmin when no active admin would be left.
+    """
+    user = _existing(conn, user_id)
+    after = replace(
+        _with_names(user, changes.name, changes.email),
+        role=changes.role or user.role,
+        active=user.active if changes.active is None else changes.active,
+    )
+    if _is_admin(user) and not _is_admin(after) and store.count_other_admins(conn, user_id) == 0:
+        raise LastAdmin("This is the last active admin; make another one first")
+    if after != user:
+        store.update(conn, after)
+    if not after.active:
+        token_store.delete_others(conn, user_id, but=b"")
+    return views.user(after)
+
+
+def _existing(conn: Connection, user_id: int) -> UserRow:
+    user = store.by_id(conn, user_id)
+    if user is None:
+        raise NotFound("user")
+    return user
+
+
+def _is_admin(user: UserRow) -> bool:
+    return user.role == "admin" and bool(user.active)
+
+
+def _with_names(user: UserRow, name: str | None, email: str | None) -> UserRow:
+    """An empty name or address takes the present one away."""
+    return replace(
+        user,
+        name=user.name if name is None else name or None,
+        email=user.email if email is None else email or None,
+    )
+
+
+def forget_expired_tokens(conn: Connection, *, now: int) -> None:
+    """Forget the tokens that no longer work."""
+    token_store.delete_expired(conn, now)

@@ -1,0 +1,117 @@
+"""Doing things once: the effect and the answer under its key are one transaction.
+
+After the IETF draft "The Idempotency-Key HTTP Header Field", and the contract's section 3.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from helpdesk.clock import HOUR_MS
+from helpdesk.db import idempotency as store
+from helpdesk.db.engine import Connection
+from helpdesk.db.idempotency import KeptAnswer
+from helpdesk.errors import IdempotencyKeyReused, NotFound
+
+FORGET_STEP = 500  # keys forgotten in one transaction
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A success, as it goes out. `replayed`: an earlier request did the work."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = {}
+    replayed: bool = False
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A request with a key. `scope` is whose key it is; `fingerprint` tells one request from another."""
+
+    scope: str
+    key: str
+    fingerprint: bytes
+    by_staff: bool
+    now: int
+    keep_hours: int
+
+
+def fingerprint(method: str, path: str, body: dict[str, Any], *, secrets: tuple[str, ...] = ()) -> bytes:
+    """SHA-256 of what makes two requests the same: method, path and parsed body.
+
+    The fields named by `secrets` are left out: a digest of a password is as good as a password.
+    Whoever leaves one out compares it in another way.
+    """
+    shown = {name: value for name, value in body.items() if name not in secrets}
+    text = json.dumps([method, path, shown], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).digest()
+
+
+def once(
+    conn: Connection,
+    claim: Claim | None,
+    work: Callable[[Connection], Answer],
+    replay: Callable[[Connection, Answer], Answer] | None = None,
+    keep: Callable[[Answer], Answer] = lambda answer: answer,
+) -> Answer:
+    """Do `work`, or give the answer that it had under the same key before.
+
+    `keep` makes the answer that is stored (without its secrets), `replay` the one that is given from
+    it. Raises IdempotencyKeyReused when the key stands for another request, and NotFound when the
+    caller was an agent then and may not see the answer any more.
+    """
+    if claim is None:
+        return work(conn)
+    kept = store.find(conn, claim.scope, claim.key)
+    if kept is not None and kept.created_at > claim.now - claim.keep_hours * HOUR_MS:
+        return _replayed(conn, claim, kept, replay)
+    if kept is not None:
+        store.delete(conn, claim.scope, claim.key)
+    answer = work(conn)
+    stored = keep(answer)
+    store.insert(
+        conn,
+        claim.scope,
+        claim.key,
+        KeptAnswer(
+            fingerprint=claim.fingerprint,
+            by_staff=claim.by_staff,
+            status=stored.status,
+            headers=msgspec.json.encode(stored.headers).decode(),
+            body=stored.body,
+            created_at=claim.now,
+        ),
+    )
+    return answer
+
+
+def _replayed(
+    conn: Connection,
+    claim: Claim,
+    kept: KeptAnswer,
+    replay: Callable[[Connection, Answer], Answer] | None,
+) -> Answer:
+    if kept.fingerprint != claim.fingerprint:
+        raise reused()
+    if kept.by_staff and not claim.by_staff:
+        raise NotFound("ticket")
+    answer = Answer(kept.status, kept.body, msgspec.json.decode(kept.headers), replayed=True)
+    return replace(replay(conn, answer), replayed=True) if replay else answer
+
+
+def reused() -> IdempotencyKeyReused:
+    """The refusal of a key that stands for another request."""
+    return IdempotencyKeyReused(
+        "This Idempotency-Key was used for another request; make a new key for a new request", "Idempotency-Key"
+    )
+
+
+def forget(conn: Connection, *, now: int, keep_hours: int) -> int:
+    """Forget the oldest answers past their time; the caller goes on until it is fewer than FORGET_STEP."""
+    return store.delete_older(conn, now - keep_hours * HOUR_MS, limit=FORGET_STEP)

@@ -1,0 +1,71 @@
+"""The SLA clock, as arithmetic: no storage, no time of its own.
+
+A clock starts with its ticket, stands still while the ticket is pending, resolved or closed, and
+runs otherwise. The deadline is `started_at + minutes + all the time it stood still`. A breach
+happens at the moment the deadline passes while the clock runs, and stays.
+All moments and lengths are in milliseconds.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from helpdesk.clock import MINUTE_MS
+from helpdesk.messages.fields import Priority, SlaState, Status
+
+DEFAULT_MINUTES: dict[Priority, int] = {"low": 4320, "medium": 1440, "high": 240, "urgent": 60}
+RUNNING: frozenset[Status] = frozenset({"open", "in_progress"})
+
+
+class SlaClock(Struct, frozen=True):
+    """One ticket's clock. `stopped_at` is None while it runs; `breached` is what is on record."""
+
+    started_at: int
+    minutes: int
+    stood_still_ms: int = 0
+    stopped_at: int | None = None
+    breached: bool = False
+
+    @property
+    def deadline(self) -> int:
+        """While the clock stands still this is the deadline as it was when it stopped."""
+        return self.started_at + self.minutes * MINUTE_MS + self.stood_still_ms
+
+    @property
+    def due_at(self) -> int | None:
+        """When the next breach will be; None when there will be none unless something changes."""
+        return self.deadline if self.stopped_at is None and not self.breached else None
+
+    def is_breached(self, now: int) -> bool:
+        """Whether the deadline has passed while the clock ran."""
+        return self.breached or (self.due_at is not None and self.due_at <= now)
+
+    def state(self, status: Status, now: int) -> SlaState:
+        """The state as the API names it. A pending ticket's clock is `paused` even after a breach."""
+        if status == "pending":
+            return "paused"
+        if self.is_breached(now):
+            return "breached"
+        return "running" if status in RUNNING else "met"
+
+
+def settle(clock: SlaClock, now: int) -> SlaClock:
+    """Put a breach on record if it has happened by `now`; to be done before any other change."""
+    return replace(clock, breached=True) if clock.is_breached(now) and not clock.breached else clock
+
+
+def follow(clock: SlaClock, status: Status, now: int) -> SlaClock:
+    """Stop or start the clock as `status` demands; one that already does stays as it is."""
+    if status in RUNNING:
+        if clock.stopped_at is None:
+            return clock
+        # A wall clock that was set back does not give time away.
+        stood_still_ms = clock.stood_still_ms + max(0, now - clock.stopped_at)
+        return replace(clock, stopped_at=None, stood_still_ms=stood_still_ms)
+    return clock if clock.stopped_at is not None else replace(clock, stopped_at=now)
+
+
+def with_minutes(clock: SlaClock, minutes: int) -> SlaClock:
+    """Measure again from the start with other minutes; what is breached stays so."""
+    return replace(clock, minutes=minutes)

@@ -1,0 +1,34 @@
+"""Tags: lower-cased, sorted, none twice."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from helpdesk.errors import InvalidField
+from helpdesk.messages.fields import TAG_MAX
+
+
+def normal_tags(tags: Sequence[str]) -> list[str]:
+    """The tags as they are stored.
+
+    Raises InvalidField for one that is not 1 to 40 Unicode letters, digits, '-' and '_'.
+    """
+    return sorted({_checked(normal_tag(tag)) for tag in tags})
+
+
+def normal_tag(tag: str) -> str:
+    """One tag as it is stored, unchecked."""
+    return unicodedata.normalize("NFC", tag.strip().lower())
+
+
+def _checked(tag: str) -> str:
+    if not 1 <= len(tag) <= TAG_MAX or not all(_is_tag_character(c) for c in tag):
+        raise InvalidField(f"tags must be 1 to {TAG_MAX} letters, digits, '-' or '_' each", "tags")
+    return tag
+
+
+def _is_tag_character(c: str) -> bool:
+    # Marks count as part of their letter: Indic vowels, and what lower-casing İ leaves.
+    category = unicodedata.category(c)
+    return c in "-_" or category[0] in "LM" or category == "Nd"

@@ -1,0 +1,177 @@
+"""Changing a ticket: who may, what follows, and who wins when two change it at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from helpdesk.db import search
+from helpdesk.db import tickets as store
+from helpdesk.db import timeline as timeline_store
+from helpdesk.db.engine import Connection
+from helpdesk.db.tickets import TicketRow
+from helpdesk.domain import clocks, sla, tickets, timeline, views
+from helpdesk.domain.access import Actor, visible_ticket
+from helpdesk.domain.tags import normal_tags
+from helpdesk.domain.words import index_text
+from helpdesk.errors import AppError, FieldRequired, Forbidden, PreconditionFailed, VersionMismatch
+from helpdesk.messages.fields import Status
+from helpdesk.messages.tickets import TicketChanges
+
+_REQUESTER_FIELDS = frozenset({"title", "description", "status"})
+# What a requester may set the status to, and from which others.
+_REQUESTER_MOVES: dict[Status, frozenset[Status]] = {
+    "closed": frozenset({"open", "in_progress", "pending", "resolved"}),
+    "open": frozenset({"resolved", "closed"}),
+}
+
+
+def change(
+    conn: Connection,
+    actor: Actor,
+    ticket_id: int,
+    changes: TicketChanges,
+    *,
+    if_match: int | None,
+    now: int,
+) -> TicketRow:
+    """The ticket after the change. A change to the present values does nothing.
+
+    `if_match` is the version that the If-Match header names. Raises NotFound, Forbidden,
+    FieldRequired, InvalidField; VersionMismatch or PreconditionFailed with `current` and `changed`.
+    """
+    ticket = visible_ticket(conn, actor, ticket_id)
+    wanted = _wanted(changes)
+    _check_fields(actor, ticket, wanted)
+    if changes.version is None and if_match is None:
+        raise FieldRequired("version is required: the version of the ticket that you saw", "version")
+    if if_match is not None and if_match != ticket.version:
+        raise _conflict(conn, actor, ticket, if_match, PreconditionFailed, "If-Match", now=now)
+    if changes.version is not None and changes.version != ticket.version:
+        raise _conflict(conn, actor, ticket, changes.version, VersionMismatch, "version", now=now)
+    _check_move(actor, ticket, wanted)
+    if wanted.get("assignee_id") not in (None, ticket.assignee_id):
+        tickets.check_assignee(conn, wanted["assignee_id"])
+    return apply(conn, ticket, wanted, actor_id=actor.id, now=now)
+
+
+def _wanted(changes: TicketChanges) -> dict[str, Any]:
+    """The fields that the request names, with the values they shall have."""
+    names = ("title", "description", "status", "priority", "tags", "sla_minutes")
+    wanted = {name: getattr(changes, name) for name in names if getattr(changes, name) is not None}
+    if "tags" in wanted:
+        wanted["tags"] = normal_tags(wanted["tags"])
+    if changes.assignee_id is not UNSET:
+        wanted["assignee_id"] = changes.assignee_id
+    return wanted
+
+
+def _check_fields(actor: Actor, ticket: TicketRow, wanted: dict[str, Any]) -> None:
+    if actor.is_staff:
+        return
+    for name in wanted:
+        if name not in _REQUESTER_FIELDS:
+            raise Forbidden(f"Only agents and admins change {name}", name)
+    if wanted.get("status", ticket.status) not in (*_REQUESTER_MOVES, ticket.status):
+        raise Forbidden("You may close your ticket or open it again; the rest is up to the agents", "status")
+
+
+def _check_move(actor: Actor, ticket: TicketRow, wanted: dict[str, Any]) -> None:
+    status = wanted.get("status", ticket.status)
+    if actor.is_staff or status == ticket.status:
+        return
+    if ticket.status not in _REQUESTER_MOVES[status]:
+        raise Forbidden(f"A ticket that is {ticket.status} cannot be set to {status} by its requester", "status")
+
+
+def _conflict(
+    conn: Connection,
+    actor: Actor,
+    ticket: TicketRow,
+    version: int,
+    error: type[AppError],
+    field: str,
+    *,
+    now: int,
+) -> AppError:
+    changed: set[str] = set()
+    for data in timeline_store.changes_since(conn, ticket.id, version):
+        changed |= msgspec.json.decode(data)["changes"].keys()
+    current = views.full_ticket(conn, actor, ticket, now=now).ticket
+    return error(
+        f"The ticket is at version {ticket.version}, not {version}; merge with what it is now and try again",
+        field,
+        extra={"current": current, "changed": sorted(changed)},
+    )
+
+
+def apply(conn: Connection, ticket: TicketRow, wanted: dict[str, Any], *, actor_id: int | None, now: int) -> TicketRow:
+    """Set the fields and all that follows from them: clock, resolved_at, timeline, search.
+
+    `wanted` is under the names of PATCH, checked already. Gives the ticket as it is then; raises
+    VersionMismatch only if another writer was faster than the row that was read.
+    """
+    before = _fields(ticket)
+    wanted = dict(wanted)
+    if "priority" in wanted and wanted["priority"] != ticket.priority and "sla_minutes" not in wanted:
+        wanted["sla_minutes"] = sla.DEFAULT_MINUTES[wanted["priority"]]
+    changes = {name: [before[name], new] for name, new in wanted.items() if new != before[name]}
+    if not changes:
+        return ticket
+    ticket = clocks.settle(conn, ticket, now=now)
+    after = _with(ticket, {name: new for name, (_, new) in changes.items()}, now=now)
+    if not store.update(conn, after, was=ticket):
+        raise VersionMismatch("Another change was faster; read the ticket again", "version")
+    timeline.record(
+        conn,
+        ticket_id=ticket.id,
+        version=after.version,
+        actor_id=actor_id,
+        action="updated",
+        data={"changes": changes},
+        now=now,
+    )
+    if "title" in changes or "description" in changes:
+        search.remove(conn, ticket.id, 0, title=index_text(ticket.title), body=index_text(ticket.description))
+        search.add(conn, ticket.id, 0, title=index_text(after.title), body=index_text(after.description))
+    # Read again: a new assignee's name comes from another table.
+    return store.by_id(conn, ticket.id) or after
+
+
+def _fields(ticket: TicketRow) -> dict[str, Any]:
+    return {
+        "title": ticket.title,
+        "description": ticket.description,
+        "status": ticket.status,
+        "priority": ticket.priority,
+        "tags": ticket.tag_list,
+        "assignee_id": ticket.assignee_id,
+        "sla_minutes": ticket.sla_minutes,
+    }
+
+
+def _with(ticket: TicketRow, new: dict[str, Any], *, now: int) -> TicketRow:
+    status: Status = new.get("status", ticket.status)
+    clock = clocks.clock_of(ticket)
+    if "sla_minutes" in new:
+        clock = sla.with_minutes(clock, new["sla_minutes"])
+    clock = sla.follow(clock, status, now)
+    columns = {name: value for name, value in new.items() if name != "tags"} | clocks.columns(clock)
+    if "tags" in new:
+        columns["tags"] = " ".join(new["tags"])
+    return replace(
+        ticket,
+        **columns,
+        resolved_at=_resolved_at(ticket, status, now),
+        version=ticket.version + 1,
+        updated_at=now,
+    )
+
+
+def _resolved_at(ticket: TicketRow, status: Status, now: int) -> int | None:
+    if status in ("resolved", "closed"):
+        return ticket.resolved_at if ticket.resolved_at is not None else now
+    return None

@@ -1,0 +1,134 @@
+"""Tickets: creating, showing, listing and counting them. What changes one is in ticket_changes.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from helpdesk.db import search
+from helpdesk.db import tickets as store
+from helpdesk.db import users as user_store
+from helpdesk.db.engine import Connection
+from helpdesk.db.tickets import Filter, Order
+from helpdesk.domain import clocks, sla, timeline, views
+from helpdesk.domain.access import Actor
+from helpdesk.domain.sla import SlaClock
+from helpdesk.domain.tags import normal_tag, normal_tags
+from helpdesk.domain.words import index_text, query_words
+from helpdesk.errors import Forbidden, InvalidField, InvalidParam
+from helpdesk.messages.fields import PRIORITIES, STATUSES
+from helpdesk.messages.tickets import NewTicket, Stats, StatsQuery, TicketPage, TicketsQuery
+
+
+def create(conn: Connection, actor: Actor, new: NewTicket, *, now: int, may_set_sla: bool) -> int:
+    """The new ticket's id.
+
+    `may_set_sla`: whether a requester may choose the minutes. Raises Forbidden or InvalidField.
+    """
+    if new.assignee_id is not None and not actor.is_staff:
+        raise Forbidden("Only agents and admins assign tickets", "assignee_id")
+    if new.sla_minutes is not None and not (actor.is_staff or may_set_sla):
+        raise Forbidden("Only agents and admins set sla_minutes", "sla_minutes")
+    if new.assignee_id is not None:
+        check_assignee(conn, new.assignee_id)
+    tags = normal_tags(new.tags or [])
+    priority = new.priority or "medium"
+    clock = SlaClock(now, new.sla_minutes or sla.DEFAULT_MINUTES[priority])
+    first_fields = {
+        "title": new.title,
+        "description": new.description,
+        "status": "open",
+        "priority": priority,
+        "tags": tags,
+        "assignee_id": new.assignee_id,
+        "sla_minutes": clock.minutes,
+    }
+    values: dict[str, Any] = first_fields | {
+        "creator_id": actor.id,
+        "version": 1,
+        "breached": False,
+        "first_responded_at": None,
+        "resolved_at": None,
+        "created_at": now,
+        "updated_at": now,
+        "comment_count": 0,
+        "internal_count": 0,
+        **clocks.columns(clock),
+    }
+    ticket_id = store.insert(conn, values, tags)
+    timeline.record(
+        conn, ticket_id=ticket_id, version=1, actor_id=actor.id, action="created", data=first_fields, now=now
+    )
+    search.add(conn, ticket_id, 0, title=index_text(new.title), body=index_text(new.description))
+    return ticket_id
+
+
+def check_assignee(conn: Connection, user_id: int) -> None:
+    """Raises InvalidField unless the user is an active agent or admin."""
+    user = user_store.by_id(conn, user_id)
+    if user is None or not user.active or user.role == "user":
+        raise InvalidField("assignee_id must be the id of an active agent or admin", "assignee_id")
+
+
+def page(conn: Connection, actor: Actor, query: TicketsQuery, *, now: int) -> TicketPage:
+    """A page of the tickets that the actor may see and the query asks for.
+
+    Raises InvalidParam for a sort by relevance without words to look for.
+    """
+    words = query_words(query.q)
+    sort = query.sort or "-created_at"
+    if sort.endswith("relevance") and not words:
+        if not query.q:
+            raise InvalidParam("sort by relevance needs q, the words to look for", "sort")
+        sort = "-created_at"  # a q of punctuation only is as if absent
+    ids = store.page_ids(
+        conn,
+        _filter(actor, query, words),
+        Order(sort.removeprefix("-"), sort.startswith("-")),
+        now=now,
+        limit=query.limit + 1,
+        offset=query.offset,
+    )
+    rows = store.by_ids(conn, ids[: query.limit])
+    more = len(ids) > query.limit
+    return TicketPage(
+        [views.listed_ticket(row, for_staff=actor.is_staff, now=now) for row in rows],
+        query.offset + query.limit if more else None,
+    )
+
+
+def _filter(actor: Actor, query: TicketsQuery, words: tuple[str, ...]) -> Filter:
+    return Filter(
+        words=words,
+        scope="everything" if actor.is_staff else "public",
+        status=tuple(query.status or ()),
+        priority=tuple(query.priority or ()),
+        owner_id=None if actor.is_staff else actor.id,
+        creator_id=_user_id(query.creator_id, actor),
+        assignee_id=_user_id(query.assignee_id, actor),
+        unassigned=query.assignee_id == "none",
+        tag=normal_tag(query.tag) if query.tag is not None else None,
+        breached=query.breached,
+    )
+
+
+def _user_id(text: str | None, actor: Actor) -> int | None:
+    if text in (None, "none"):
+        return None
+    return actor.id if text == "me" else int(text)
+
+
+def stats(conn: Connection, actor: Actor, query: StatsQuery, *, now: int) -> Stats:
+    """How many tickets there are of each kind; `mine` are those assigned to the actor."""
+    groups = [
+        group
+        for group in store.counts(conn, assignee_id=actor.id, now=now)
+        if not (query.unresolved and group.status in ("resolved", "closed"))
+    ]
+    return Stats(
+        total=sum(g.tickets for g in groups),
+        by_status={s: sum(g.tickets for g in groups if g.status == s) for s in STATUSES},
+        by_priority={p: sum(g.tickets for g in groups if g.priority == p) for p in PRIORITIES},
+        breached=sum(g.tickets for g in groups if g.breached),
+        unassigned=sum(g.unassigned for g in groups),
+        mine=sum(g.mine for g in groups),
+    )

@@ -1,0 +1,120 @@
+"""Rows of the store as the API shows them, without what the viewer may not see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from helpdesk.clock import rfc3339, rfc3339_or_none
+from helpdesk.db import comments as comment_store
+from helpdesk.db import timeline as timeline_store
+from helpdesk.db.comments import CommentRow
+from helpdesk.db.engine import Connection
+from helpdesk.db.tickets import TicketRow
+from helpdesk.db.timeline import EntryRow
+from helpdesk.db.users import UserRow
+from helpdesk.domain.access import Actor
+from helpdesk.domain.clocks import clock_of
+from helpdesk.messages.accounts import Person, User
+from helpdesk.messages.comments import Comment
+from helpdesk.messages.tickets import ListedTicket, Ticket
+from helpdesk.messages.timeline import Entry
+
+SHOWN_WITH_TICKET = 100  # comments, and timeline entries; the calls of their own page through all
+
+
+def user(row: UserRow) -> User:
+    """A user on its own."""
+    return User(
+        id=row.id,
+        username=row.username,
+        name=row.name,
+        role=row.role,
+        email=row.email,
+        active=bool(row.active),
+        created_at=rfc3339(row.created_at),
+    )
+
+
+def listed_ticket(ticket: TicketRow, *, for_staff: bool, now: int) -> ListedTicket:
+    """A ticket as lists show it; without the traces of internal notes unless `for_staff`."""
+    return ListedTicket(**_shown(ticket, for_staff=for_staff, now=now))
+
+
+def _shown(ticket: TicketRow, *, for_staff: bool, now: int) -> dict[str, Any]:
+    clock = clock_of(ticket)
+    assignee = None
+    if ticket.assignee_id is not None and ticket.assignee_username is not None and ticket.assignee_role is not None:
+        assignee = Person(ticket.assignee_id, ticket.assignee_username, ticket.assignee_name, ticket.assignee_role)
+    return {
+        "id": ticket.id,
+        "title": ticket.title,
+        "description": ticket.description,
+        "status": ticket.status,
+        "priority": ticket.priority,
+        "tags": ticket.tag_list,
+        "version": ticket.version,
+        "creator": Person(ticket.creator_id, ticket.creator_username, ticket.creator_name, ticket.creator_role),
+        "assignee": assignee,
+        "sla_minutes": ticket.sla_minutes,
+        "sla_deadline": rfc3339(ticket.sla_deadline),
+        "sla_state": clock.state(ticket.status, now),
+        "breached": clock.is_breached(now),
+        "first_responded_at": rfc3339_or_none(ticket.first_responded_at),
+        "resolved_at": rfc3339_or_none(ticket.resolved_at),
+        "created_at": rfc3339(ticket.created_at),
+        "updated_at": rfc3339(ticket.updated_at),
+        "comment_count": ticket.comment_count - (0 if for_staff else ticket.internal_count),
+    }
+
+
+class TicketView(msgspec.Struct, frozen=True):
+    """A ticket in full and its entity tag, both as one caller sees them."""
+
+    ticket: Ticket
+    etag: str
+
+
+def full_ticket(conn: Connection, actor: Actor, row: TicketRow, *, now: int) -> TicketView:
+    """The ticket in full. Its tag is the version, a dot, and the id of the newest entry the actor may see."""
+    staff = actor.is_staff
+    entries = timeline_store.newest(conn, row.id, internal=staff, limit=SHOWN_WITH_TICKET)
+    thread = comment_store.newest(conn, row.id, internal=staff, limit=SHOWN_WITH_TICKET) if row.comment_count else []
+    ticket = Ticket(
+        **_shown(row, for_staff=staff, now=now),
+        comments=[comment(c) for c in thread],
+        timeline=[entry(e) for e in entries],
+    )
+    return TicketView(ticket, f'"{row.version}.{entries[-1].id}"')
+
+
+def comment(row: CommentRow) -> Comment:
+    """A comment as the API shows it."""
+    return Comment(
+        id=row.id,
+        ticket_id=row.ticket_id,
+        parent=row.parent,
+        author=Person(row.author_id, row.author_username, row.author_name, row.author_role),
+        body=row.body,
+        internal=bool(row.internal),
+        created_at=rfc3339(row.created_at),
+    )
+
+
+def entry(row: EntryRow) -> Entry:
+    """An entry as the API shows it."""
+    return Entry(
+        id=row.id,
+        ticket_id=row.ticket_id,
+        actor=_actor(row),
+        action=row.action,
+        data=msgspec.Raw(row.data.encode()),
+        created_at=rfc3339(row.created_at),
+    )
+
+
+def _actor(row: EntryRow) -> Person | None:
+    if row.actor_id is None or row.actor_username is None or row.actor_role is None:
+        return None
+    return Person(row.actor_id, row.actor_username, row.actor_name, row.actor_role)
