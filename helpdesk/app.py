@@ -1,0 +1,85 @@
+"""Wires the desk into a Tornado Application. Nothing here is decided; the table is in routes.py."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.routing import URLSpec
+from tornado.web import Application, RequestHandler
+
+from helpdesk import openapi
+from helpdesk.desk import Desk
+from helpdesk.handlers.body_limit import BodyLimit
+from helpdesk.handlers.http import HttpHandler
+from helpdesk.handlers.meta import UnknownPathHandler
+from helpdesk.handlers.pages import FileHandler, PageHandler
+from helpdesk.logs import log_request
+from helpdesk.messages.meta import ManifestCall
+from helpdesk.routes import ROUTES
+
+log = logging.getLogger("helpdesk.http")
+
+
+class HelpDesk(Application):
+    """The application; every request's body runs under the limit."""
+
+    def get_handler_delegate(
+        self,
+        request: HTTPServerRequest,
+        target_class: type[RequestHandler],
+        target_kwargs: dict[str, Any] | None = None,
+        path_args: list[bytes] | None = None,
+        path_kwargs: dict[str, bytes] | None = None,
+    ) -> Any:
+        inner: HTTPMessageDelegate = super().get_handler_delegate(
+            request, target_class, target_kwargs, path_args, path_kwargs
+        )
+        return BodyLimit(inner, request)
+
+
+def make_app(desk: Desk) -> HelpDesk:
+    """The whole server as a Tornado application."""
+    extras: dict[str, Any] = {
+        "/api/openapi.json": {"document": openapi.document()},
+        "/.well-known/hackathon.json": {"manifest_calls": _manifest_calls()},
+    }
+    handlers = [
+        URLSpec(route.pattern, route.handler, {"desk": desk, "who": route.who, **extras.get(route.path, {})})
+        for route in ROUTES
+    ]
+    handlers += [
+        URLSpec(r"/api(?:/.*)?", UnknownPathHandler, {"desk": desk, "who": {}}),
+        URLSpec(r"/static/(.*)", FileHandler, {"desk": desk}),
+        URLSpec(r"/.*", PageHandler, {"desk": desk}),
+    ]
+    return HelpDesk(
+        handlers,
+        log_function=lambda handler: log_request(handler, _request_id(handler)),
+        cross_origin_protection=True,
+        serve_traceback=False,
+    )
+
+
+def _request_id(handler: RequestHandler) -> str:
+    return handler.request_id if isinstance(handler, HttpHandler) else "-"
+
+
+def _manifest_calls() -> list[ManifestCall]:
+    return [
+        ManifestCall(verb, route.path, call.summary, access.value)
+        for route in ROUTES
+        for verb, access, call in route.calls()
+    ]
+
+
+def unparsable_message() -> bytes:
+    """The whole answer to a message that is no HTTP: what Tornado would send as a bare status line."""
+    error = {"code": "BAD_REQUEST", "message": "This is no HTTP/1.1 request that can be read", "field": None}
+    body = json.dumps({"error": error}).encode()
+    return (
+        b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(body)
+    ) + body

@@ -1,0 +1,1 @@
+"""HTTP: decode, check, act, answer, always in that order. No rules and no SQL here."""

@@ -1,0 +1,146 @@
+"""Registering, signing in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from helpdesk import errors
+from helpdesk.db import users as user_store
+from helpdesk.db.engine import Connection
+from helpdesk.db.users import UserRow
+from helpdesk.domain import accounts, idempotency
+from helpdesk.domain.accounts import VerifyAgain
+from helpdesk.domain.idempotency import Answer
+from helpdesk.handlers.base import ApiHandler, answer
+from helpdesk.handlers.calls import call
+from helpdesk.messages.accounts import Credentials, NewAccount, Session
+from helpdesk.messages.fields import Role
+
+_SECRETS = ("password",)
+
+
+class _SessionHandler(ApiHandler):
+    """What registering and signing in share: an answer with a new token, of which none is kept."""
+
+    async def check_password(self, username: str, password: str, user: UserRow | None) -> None:
+        """Raise InvalidCredentials, or RateLimited after too many failures for this name from here."""
+        key = f"{user_store.key_of(username)} {self.client_address}"
+        async with self.desk.logins.attempt(key):
+            matches = await self.desk.passwords.check(password, user.password_hash if user else None)
+            if user is None or not matches or not user.active:
+                raise errors.InvalidCredentials
+
+    def session_for(self, status: int, user: UserRow) -> Callable[[Connection], Answer]:
+        """Work that gives `user` a new token. The password was checked against this very row."""
+        clock, days = self.desk.clock, self.desk.config.token_days
+        return lambda conn: answer(accounts.start_session(conn, user, now=clock.now(), token_days=days), status)
+
+
+class RegisterHandler(_SessionHandler):
+    @call(
+        "Register an account and sign in",
+        body=NewAccount,
+        answer=Session,
+        status=201,
+        errors=(errors.UsernameTaken, errors.Forbidden, errors.InvalidToken, errors.RateLimited),
+    )
+    async def post(self) -> None:
+        """POST /api/auth/register"""
+        new = self.body_as(NewAccount)
+        role = self._role(new)
+        while not self._finished:
+            user = await self.read(lambda conn: user_store.by_username(conn, new.username))
+            try:
+                await (self._create(new, role) if user is None else self._repeat(new, user))
+            except VerifyAgain:
+                continue  # two at once with one key: the other was first, so this one repeats it
+
+    def _role(self, new: NewAccount) -> Role:
+        role = new.role or "user"
+        if role == "user" or self.desk.config.is_demo:
+            return role
+        if self.desk_refuses_role():
+            raise errors.Forbidden("Only admins register agents and admins; sign in as one first", "role")
+        return role
+
+    def desk_refuses_role(self) -> bool:
+        """Whether the caller may not choose a role in production mode."""
+        return self._actor is None or self._actor.role != "admin"
+
+    async def _create(self, new: NewAccount, role: Role) -> None:
+        password_hash = await self.desk.passwords.hash(new.password)
+
+        def work(conn: Connection) -> Answer:
+            now = self.desk.clock.now()
+            user = accounts.register(conn, new, password_hash=password_hash, role=role, now=now)
+            return self.session_for(201, user)(conn)
+
+        def replay(_conn: Connection, _kept: Answer) -> Answer:
+            raise VerifyAgain
+
+        await self.transact(work, secrets=_SECRETS, account=new.username, replay=replay, keep=_without_token)
+
+    async def _repeat(self, new: NewAccount, user: UserRow) -> None:
+        """The name is taken: by an earlier request with the same key, or by somebody else."""
+        if self.idempotency_key is None:
+            raise accounts.username_taken(new.username)
+        try:
+            await self.check_password(new.username, new.password, user)
+            is_theirs = True
+        except errors.InvalidCredentials:
+            is_theirs = False
+
+        def work(_conn: Connection) -> Answer:
+            raise accounts.username_taken(new.username)
+
+        def replay(conn: Connection, _kept: Answer) -> Answer:
+            if not is_theirs:
+                raise idempotency.reused()
+            return self.session_for(201, user)(conn)
+
+        await self.transact(work, secrets=_SECRETS, account=new.username, replay=replay)
+
+
+class LoginHandler(_SessionHandler):
+    @call(
+        "Sign in",
+        body=Credentials,
+        answer=Session,
+        errors=(errors.InvalidCredentials, errors.RateLimited),
+    )
+    async def post(self) -> None:
+        """POST /api/auth/login"""
+        sent = self.body_as(Credentials)
+        while not self._finished:
+            user = await self.read(lambda conn: user_store.by_username(conn, sent.username))
+            await self.check_password(sent.username, sent.password, user)
+            assert user is not None  # or check_password would have raised
+            work = self.session_for(200, user)
+            try:
+                await self.transact(
+                    work,
+                    secrets=_SECRETS,
+                    account=sent.username,
+                    replay=lambda conn, _kept, work=work: work(conn),  # type: ignore[misc]
+                    keep=_without_token,
+                )
+            except VerifyAgain:
+                continue  # the password was changed meanwhile
+
+
+class LogoutHandler(ApiHandler):
+    @call("Sign out: the token is dead", status=204)
+    async def post(self) -> None:
+        """POST /api/auth/logout"""
+
+        def work(conn: Connection) -> Answer:
+            accounts.end_session(conn, self.actor)
+            return answer(None, 204)
+
+        await self.transact(work)
+
+
+def _without_token(given: Answer) -> Answer:
+    return msgspec.structs.replace(given, body=b"")

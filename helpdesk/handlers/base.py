@@ -1,0 +1,281 @@
+"""The shared base of the API: who is calling, how often, with what, and doing a thing once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from helpdesk import errors
+from helpdesk.db import users as user_store
+from helpdesk.db.engine import Connection
+from helpdesk.domain import idempotency
+from helpdesk.domain.access import Actor
+from helpdesk.domain.idempotency import Answer, Claim
+from helpdesk.handlers.addresses import client_address
+from helpdesk.handlers.calls import Access, Call
+from helpdesk.handlers.cors import cors_headers, is_preflight, preflight_headers
+from helpdesk.handlers.http import HttpHandler
+from helpdesk.messages.parsing import parse_body, parse_json_object, parse_query
+from helpdesk.ratelimit import Standing
+
+T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
+
+_TOKEN = re.compile(r"[!-~]+")
+_ID = re.compile(r"[1-9][0-9]{0,14}")
+_KEY_MAX = 255
+
+
+class ApiHandler(HttpHandler):
+    """Closed by default: a verb is there only where its route says who may call it."""
+
+    def initialize(self, **kwargs: Any) -> None:
+        super().initialize(**kwargs)
+        self._who: dict[str, Access] = kwargs["who"]
+        self._standing: Standing | None = None
+        self._actor: Actor | None = None
+        self._refused_token: errors.AppError | None = None
+        self.idempotency_key: str | None = None
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        self._headers["Content-Type"] = "application/json"
+        self._headers["Cache-Control"] = "no-store"
+        if self.desk_or_none is None:
+            return
+        for name, value in cors_headers(self.desk.config.cors_origins, self.request.headers.get("Origin")).items():
+            self._headers[name] = value
+        if self._standing is not None:
+            self._set_rate_fields(self._standing)
+
+    async def prepare(self) -> None:
+        self.check_host()
+        method = str(self.request.method)
+        access = self._who.get("GET" if method == "HEAD" else method)
+        if is_preflight(self.request, self.desk.config.cors_origins):
+            return self._answer_options(preflight=True)
+        if access is not Access.FREE:
+            await self._identify()
+        if method == "OPTIONS":
+            return self._answer_options(preflight=False)
+        if access is None:
+            raise errors.MethodNotAllowed(method[:20], self._allow)
+        self._check_access(access)
+        self.check_size()
+        self._parse_path()
+        self._parse_request()
+        return None
+
+    @property
+    def _allow(self) -> str:
+        verbs = [*self._who, "OPTIONS"]
+        if "GET" in verbs:
+            verbs.insert(verbs.index("GET") + 1, "HEAD")
+        return ", ".join(verbs)
+
+    def _answer_options(self, *, preflight: bool) -> None:
+        self.set_header("Allow", self._allow)
+        if preflight:
+            for name, value in preflight_headers(self._allow).items():
+                self.set_header(name, value)
+        self.set_status(204)
+        self.finish()
+
+    # Who is calling, and how often.
+
+    async def _identify(self) -> None:
+        """Find the actor, then take a token from the actor's bucket, or from the address's."""
+        try:
+            token = self._bearer_token()
+            if token is not None:
+                self._actor = await self.desk.sessions.actor(token)
+                if self._actor is None:
+                    self._refused_token = errors.InvalidToken()
+        except errors.InvalidHeader as error:
+            self._refused_token = error
+        if self.desk.buckets is None:
+            return
+        key = f"user:{self._actor.id}" if self._actor else f"address:{self.client_address}"
+        standing = self._standing = self.desk.buckets.take(key)
+        self._set_rate_fields(standing)
+        if not standing.taken:
+            raise errors.RateLimited(
+                "Too many requests; wait the seconds that Retry-After gives", retry_after_s=standing.retry_after_s
+            )
+
+    def _set_rate_fields(self, standing: Standing) -> None:
+        # The IETF draft "RateLimit header fields for HTTP".
+        rate = self.desk.config.rate_limit
+        name = "user" if self._actor else "address"
+        self._headers["RateLimit-Policy"] = f'"{name}";q={rate.count};w={rate.window_s}'
+        self._headers["RateLimit"] = f'"{name}";r={standing.remaining};t={standing.full_in_s}'
+
+    @property
+    def client_address(self) -> str:
+        return client_address(self.request, self.desk.config.trusted_proxies)
+
+    def _bearer_token(self) -> str | None:
+        """The token that the request came with; None for none, or for another scheme.
+
+        Raises InvalidHeader for a malformed Authorization.
+        """
+        values = self.request.headers.get_list("Authorization")
+        if not values or not values[0].strip():
+            return None
+        scheme, _, token = values[0].strip().partition(" ")
+        if scheme.lower() not in ("bearer", "token"):
+            return None
+        token = token.strip()
+        if len(values) > 1 or not _TOKEN.fullmatch(token):
+            raise errors.InvalidHeader("Send one Authorization header: 'Bearer <token>'", "Authorization")
+        return token
+
+    @property
+    def actor(self) -> Actor:
+        """The signed-in caller. Raises Unauthenticated, InvalidToken or InvalidHeader."""
+        if self._actor is None:
+            raise self._refused_token or errors.Unauthenticated()
+        return self._actor
+
+    def _check_access(self, access: Access) -> None:
+        if not access.needs_actor:
+            return
+        role = self.actor.role
+        if access is Access.ADMIN and role != "admin":
+            raise errors.Forbidden("Only admins may do this")
+        if access is Access.STAFF and role == "user":
+            raise errors.Forbidden("Only agents and admins may do this")
+
+    # With what.
+
+    @property
+    def _call(self) -> Call:
+        method = str(self.request.method).lower()
+        call: Call = getattr(self, "get" if method == "head" else method).call
+        return call
+
+    def _parse_path(self) -> None:
+        for text in self.path_args:
+            if not _ID.fullmatch(text):
+                raise errors.NotFound()
+        self.path_args = [int(text) for text in self.path_args]  # type: ignore[misc]
+
+    def _parse_request(self) -> None:
+        call = self._call
+        if self.request.method in ("POST", "PATCH"):
+            self.idempotency_key = self._parse_key()
+            self._parse_body(call)
+        self._params = parse_query(call.params, self.request.query_arguments)
+
+    def _parse_body(self, call: Call) -> None:
+        headers = self.request.headers
+        self._json: dict[str, Any] = {}
+        if headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise errors.UnsupportedMediaType("Send the body without a Content-Encoding", "Content-Encoding")
+        if not self.request.body:
+            if call.body is not None:
+                raise errors.BadJson("Send a JSON object as the body of this request")
+            return
+        if not _is_json(headers.get("Content-Type", "")):
+            raise errors.UnsupportedMediaType("Send the body as Content-Type: application/json", "Content-Type")
+        self._json = parse_json_object(self.request.body)
+        if call.body is None and self._json:
+            name = next(iter(self._json))[:100].encode("ascii", "backslashreplace").decode()
+            raise errors.UnknownField("This request takes no fields", name)
+        if call.body is not None:
+            self._body = parse_body(call.body, self._json)
+
+    def body_as(self, kind: type[S]) -> S:
+        """The parsed body, which the verb's `call` declares to be of this kind."""
+        assert isinstance(self._body, kind)
+        return self._body
+
+    def params_as(self, kind: type[S]) -> S:
+        """The parsed query parameters, likewise."""
+        assert isinstance(self._params, kind)
+        return self._params
+
+    def _parse_key(self) -> str | None:
+        """The Idempotency-Key, bare or as a quoted string (RFC 8941, section 3.3.3); None without one."""
+        values = self.request.headers.get_list("Idempotency-Key")
+        if not values:
+            return None
+        key = values[0].strip()
+        if key.startswith('"'):
+            match = re.fullmatch(r'"((?:[^"\\]|\\["\\])*)"', key)
+            key = re.sub(r"\\(.)", r"\1", match[1]) if match else ""
+        if len(values) > 1 or not re.fullmatch(r"[ -~]{1,255}", key):
+            raise errors.InvalidHeader(
+                f"Send one Idempotency-Key of 1 to {_KEY_MAX} printable ASCII characters", "Idempotency-Key"
+            )
+        return key
+
+    # Acting and answering.
+
+    async def read(self, fn: Callable[[Connection], T]) -> T:
+        """`fn`'s result, from one snapshot of the database."""
+        return await self.desk.db.read(fn)
+
+    async def transact(
+        self,
+        work: Callable[[Connection], Answer],
+        *,
+        secrets: tuple[str, ...] = (),
+        account: str | None = None,
+        replay: Callable[[Connection, Answer], Answer] | None = None,
+        keep: Callable[[Answer], Answer] = lambda answer: answer,
+    ) -> None:
+        """Do `work` in one transaction, once for each Idempotency-Key, and send its answer.
+
+        `account` is the username that a key belongs to where nobody is signed in; `secrets` names
+        the body fields that no digest may hold; for `replay` and `keep` see idempotency.once.
+        """
+        claim = self._claim(secrets, account)
+        self.send(await self.desk.db.write(lambda conn: idempotency.once(conn, claim, work, replay, keep)))
+
+    def _claim(self, secrets: tuple[str, ...], account: str | None) -> Claim | None:
+        if self.idempotency_key is None:
+            return None
+        path = self.request.path
+        scope = f"{path} {user_store.key_of(account)}" if account is not None else f"user:{self.actor.id}"
+        return Claim(
+            scope=scope,
+            key=self.idempotency_key,
+            fingerprint=idempotency.fingerprint(str(self.request.method), path, self._json, secrets=secrets),
+            by_staff=self._actor is not None and self._actor.is_staff,
+            now=self.desk.clock.now(),
+            keep_hours=self.desk.config.idempotency_hours,
+        )
+
+    def send(self, answer: Answer) -> None:
+        """Write a success."""
+        self.set_status(answer.status)
+        for name, value in answer.headers.items():
+            self.set_header(name, value)
+        if answer.replayed:
+            self.set_header("Idempotent-Replayed", "true")
+        self.finish(answer.body or None)
+
+    def send_json(self, value: Any, status: int = 200, **headers: str) -> None:
+        """Write `value` as JSON. Underscores in the names of headers become dashes."""
+        self.send(answer(value, status, **headers))
+
+    async def head(self, *args: Any) -> None:
+        result = self.get(*args)
+        if result is not None:
+            await result
+
+
+def answer(value: Any, status: int = 200, **headers: str) -> Answer:
+    """A success with `value` as JSON, or without a body when it is None."""
+    body = b"" if value is None else msgspec.json.encode(value)
+    return Answer(status, body, {name.replace("_", "-"): text for name, text in headers.items()})
+
+
+def _is_json(content_type: str) -> bool:
+    media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    charsets = [p.partition("=")[2].strip('" ') for p in parameters if p.startswith("charset")]
+    return media_type == "application/json" and all(charset == "utf-8" for charset in charsets)

@@ -1,0 +1,51 @@
+"""Cross-origin use of the API: off unless origins are configured (the Fetch standard, section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tornado.httputil import HTTPServerRequest
+
+_EXPOSED = (
+    "ETag, Location, Retry-After, RateLimit, RateLimit-Policy, X-Request-Id, Idempotent-Replayed, Allow, "
+    "WWW-Authenticate"
+)
+_TAKEN = (
+    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-Id, "
+    "Accept, Cache-Control"
+)
+_PREFLIGHT_KEPT_S = 7200  # the longest that Chromium honours
+
+
+def cors_headers(allowed: Sequence[str], origin: str | None) -> dict[str, str]:
+    """The fields that let a page of `origin` read an answer; none when CORS is off."""
+    if not allowed:
+        return {}
+    if "*" in allowed:
+        return {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": _EXPOSED}
+    if origin is None or origin.lower() not in allowed:
+        return {"Vary": "Origin"}
+    return {
+        "Vary": "Origin",
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Expose-Headers": _EXPOSED,
+    }
+
+
+def is_preflight(request: HTTPServerRequest, allowed: Sequence[str]) -> bool:
+    """Whether a browser asks if it may: such a request cannot carry a token, and is not counted."""
+    return bool(
+        allowed
+        and request.method == "OPTIONS"
+        and request.headers.get("Origin")
+        and request.headers.get("Access-Control-Request-Method")
+    )
+
+
+def preflight_headers(allow: str) -> dict[str, str]:
+    """The answer to a preflight for a route with these methods."""
+    return {
+        "Access-Control-Allow-Methods": allow,
+        "Access-Control-Allow-Headers": _TAKEN,
+        "Access-Control-Max-Age": str(_PREFLIGHT_KEPT_S),
+    }

@@ -1,0 +1,160 @@
+"""What every answer of this server has, page or API: request id, security headers, one error shape."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+from types import TracebackType
+from typing import Any, ClassVar
+
+import msgspec
+from tornado.web import HTTPError, RequestHandler
+
+from helpdesk import errors
+from helpdesk.config import LOOPBACK_NAMES
+from helpdesk.desk import Desk
+from helpdesk.errors import AppError
+from helpdesk.handlers.body_limit import BODY_MAX_BYTES, BodyLimit
+
+log = logging.getLogger("helpdesk.http")
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_SECURITY_HEADERS = {
+    "Server": "HelpDeskMini",
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class _EveryMethod(tuple[str, ...]):
+    """Tornado refuses methods it does not know before any code of ours; we refuse them ourselves."""
+
+    def __contains__(self, _method: object) -> bool:
+        return True
+
+
+class HttpHandler(RequestHandler):
+    """The common base. `deny` and `write_error` are the only places that render an error."""
+
+    SUPPORTED_METHODS: ClassVar[Any] = _EveryMethod()  # type: ignore[misc]
+    desk: Desk
+
+    def initialize(self, **kwargs: Any) -> None:
+        desk: Desk = kwargs["desk"]
+        self.desk = desk
+        desk.in_hand += 1
+
+    def on_finish(self) -> None:
+        self.desk.in_hand -= 1
+
+    def set_default_headers(self) -> None:
+        # Tornado clears all headers before it renders an error; these are set again each time.
+        for name, value in _SECURITY_HEADERS.items():
+            self._headers[name] = value
+        self._headers["X-Request-Id"] = self.request_id
+        if self.desk_or_none is not None and self.desk_or_none.draining:
+            self._headers["Connection"] = "close"
+
+    @property
+    def desk_or_none(self) -> Desk | None:
+        """The desk; None while Tornado's constructor runs, which sets headers before `initialize`."""
+        return self.__dict__.get("desk")
+
+    @property
+    def request_id(self) -> str:
+        """The client's own id where it sent a usable one, else a new one."""
+        found: str | None = self.__dict__.get("_request_id")
+        if found is None:
+            sent = self.request.headers.get("X-Request-Id", "")
+            found = self._request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
+        return found
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        # A path that is no UTF-8 is a path that does not exist, not a bad request.
+        return value.decode("utf-8", "replace")
+
+    def check_host(self) -> None:
+        """Raise HostNotAllowed for a host that this server does not serve (stops DNS rebinding)."""
+        config = self.desk.config
+        allowed = LOOPBACK_NAMES if config.is_demo else frozenset(config.allowed_hosts)
+        if allowed and _host_name(self.request.host) not in allowed:
+            raise errors.HostNotAllowed("This server does not serve that host name; use its own address", "Host")
+
+    def check_trusted_origin(self, origin: str) -> bool:
+        allowed = self.desk.config.cors_origins
+        return origin.lower() in allowed or "*" in allowed
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        _, exception, _ = kwargs.get("exc_info", (None, None, None))
+        error = self._as_app_error(status_code, exception)
+        self.set_status(error.status)
+        for name, value in error.headers.items():
+            self.set_header(name, value)
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Cache-Control", "no-store")
+        body = {"error": {"code": error.code, "message": error.message, "field": error.field}} | error.extra
+        self.write(msgspec.json.encode(body))
+        limit = BodyLimit.of(self.request)
+        if limit is not None and limit.is_over:
+            self._finish_when_drained(limit)
+        else:
+            self.finish()
+
+    def _as_app_error(self, status_code: int, exception: BaseException | None) -> AppError:
+        if isinstance(exception, AppError):
+            return exception
+        if isinstance(exception, HTTPError) and status_code == 404:
+            return errors.NotFound()
+        if isinstance(exception, HTTPError) and status_code == 403:
+            return errors.Forbidden("A page of another site may not do this", "Origin")
+        if isinstance(exception, HTTPError) and status_code == 400:
+            return self.unreadable_body()
+        if isinstance(exception, HTTPError) and status_code == 405:
+            return errors.MethodNotAllowed(str(self.request.method)[:20], "GET, HEAD, OPTIONS")
+        return errors.Internal("Something went wrong here; the request id finds it in the server's log")
+
+    def unreadable_body(self) -> AppError:
+        """What a body is that Tornado itself could not take apart; it looks into forms only."""
+        return errors.UnsupportedMediaType("Send the body as Content-Type: application/json", "Content-Type")
+
+    def _finish_when_drained(self, limit: BodyLimit) -> None:
+        # A connection that is closed with unread data is reset, and the client may never see the
+        # answer; so the answer goes out now and the rest of the body is read and thrown away.
+        self.set_header("Connection", "close")
+        self.set_header("Content-Length", str(sum(len(part) for part in self._write_buffer)))
+        self.flush()
+        task = asyncio.ensure_future(limit.drained())
+        task.add_done_callback(lambda _: None if self._finished else self.finish())
+
+    def check_size(self) -> None:
+        """Raise PayloadTooLarge for a body over the limit."""
+        limit = BodyLimit.of(self.request)
+        if limit is not None and limit.is_over:
+            raise errors.PayloadTooLarge(f"The body is over {BODY_MAX_BYTES:,} bytes; send less")
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if not isinstance(value, AppError | HTTPError):
+            log.error("request_id=%s an error that nobody foresaw", self.request_id, exc_info=(typ, value, tb))  # type: ignore[arg-type]
+
+    def compute_etag(self) -> str | None:
+        return None  # hashing every answer helps nobody who must not keep it
+
+
+def _host_name(host: str) -> str:
+    """The name in a Host header, without port and brackets, lower-cased; "" for a malformed one."""
+    match = re.fullmatch(r"\[([0-9a-f:.]+)\](?::[0-9]*)?|([^:\[\]]+)(?::[0-9]*)?", host.lower())
+    return (match[1] or match[2]) if match else ""

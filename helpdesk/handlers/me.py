@@ -1,0 +1,86 @@
+"""The caller's own account."""
+
+from __future__ import annotations
+
+import hmac
+
+from helpdesk import errors
+from helpdesk.db import users as user_store
+from helpdesk.db.engine import Connection
+from helpdesk.db.users import UserRow
+from helpdesk.domain import accounts, idempotency
+from helpdesk.domain.accounts import VerifyAgain
+from helpdesk.domain.idempotency import Answer
+from helpdesk.handlers.base import ApiHandler, answer
+from helpdesk.handlers.calls import call
+from helpdesk.messages.accounts import MyChanges, User
+
+_SECRETS = ("password", "current_password")
+
+
+class MeHandler(ApiHandler):
+    @call("The caller's own account", answer=User)
+    async def get(self) -> None:
+        """GET /api/me"""
+        self.send_json(await self.read(lambda conn: accounts.read(conn, self.actor.id)))
+
+    @call("Change the caller's own account", body=MyChanges, answer=User, errors=(errors.RateLimited,))
+    async def patch(self) -> None:
+        """PATCH /api/me"""
+        changes = self.body_as(MyChanges)
+        while not self._finished:
+            try:
+                await (self._change(changes) if changes.password is None else self._change_password(changes))
+            except VerifyAgain:
+                continue  # the password was changed while it was being checked
+
+    async def _change(self, changes: MyChanges) -> None:
+        await self.transact(self._work(changes, None, None), secrets=_SECRETS)
+
+    async def _change_password(self, changes: MyChanges) -> None:
+        """A new password needs the current one; a repeated request needs the one that it set."""
+        password, current = changes.password, changes.current_password
+        assert password is not None
+        if current is None:
+            raise errors.FieldRequired("current_password is required to set a new one", "current_password")
+        user = await self.read(lambda conn: user_store.by_id(conn, self.actor.id))
+        if user is None:
+            raise errors.InvalidToken
+        knows_current = await self._knows(user, current)
+        if knows_current:
+            is_set_already = hmac.compare_digest(password.encode(), current.encode())
+            password_hash = await self.desk.passwords.hash(password)
+        else:
+            is_set_already = self.idempotency_key is not None and await self._knows(user, password)
+            password_hash = None
+
+        def replay(conn: Connection, kept: Answer) -> Answer:
+            now = user_store.by_id(conn, user.id)
+            if now is None or now.password_hash != user.password_hash:
+                raise VerifyAgain
+            if not is_set_already:
+                raise idempotency.reused()
+            return kept
+
+        await self.transact(self._work(changes, user, password_hash), secrets=_SECRETS, replay=replay)
+
+    async def _knows(self, user: UserRow, password: str) -> bool:
+        """Whether it is the user's password; guesses are throttled as at login."""
+        key = f"{user_store.key_of(user.username)} {self.client_address}"
+        try:
+            async with self.desk.logins.attempt(key):
+                if not await self.desk.passwords.check(password, user.password_hash):
+                    raise errors.InvalidCredentials
+        except errors.InvalidCredentials:
+            return False
+        return True
+
+    def _work(self, changes: MyChanges, verified: UserRow | None, password_hash: str | None):  # type: ignore[no-untyped-def]
+        def work(conn: Connection) -> Answer:
+            if verified is not None and password_hash is None:
+                raise errors.InvalidField("current_password is wrong", "current_password")
+            return answer(
+                accounts.change_own(conn, self.actor, changes, verified=verified, password_hash=password_hash)
+            )
+
+        return work

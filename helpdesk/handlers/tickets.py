@@ -1,0 +1,118 @@
+"""Tickets."""
+
+from __future__ import annotations
+
+import re
+
+from helpdesk import errors
+from helpdesk.db.engine import Connection
+from helpdesk.domain import ticket_changes, tickets, views
+from helpdesk.domain.access import visible_ticket
+from helpdesk.domain.idempotency import Answer
+from helpdesk.handlers.base import ApiHandler, answer
+from helpdesk.handlers.calls import call
+from helpdesk.messages.fields import ID_MAX
+from helpdesk.messages.tickets import (
+    NewTicket,
+    Stats,
+    StatsQuery,
+    Ticket,
+    TicketChanges,
+    TicketPage,
+    TicketsQuery,
+)
+
+
+class TicketsHandler(ApiHandler):
+    @call("List and search tickets", params=TicketsQuery, answer=TicketPage)
+    async def get(self) -> None:
+        """GET /api/tickets"""
+        query, now = self.params_as(TicketsQuery), self.desk.clock.now()
+        self.send_json(await self.read(lambda conn: tickets.page(conn, self.actor, query, now=now)))
+
+    @call(
+        "Create a ticket",
+        body=NewTicket,
+        answer=Ticket,
+        status=201,
+        errors=(errors.Forbidden,),
+        returns_headers=("Location", "ETag"),
+    )
+    async def post(self) -> None:
+        """POST /api/tickets"""
+        new = self.body_as(NewTicket)
+
+        def work(conn: Connection) -> Answer:
+            now = self.desk.clock.now()
+            may_set_sla = self.desk.config.is_demo
+            ticket_id = tickets.create(conn, self.actor, new, now=now, may_set_sla=may_set_sla)
+            view = views.full_ticket(conn, self.actor, visible_ticket(conn, self.actor, ticket_id), now=now)
+            return answer(view.ticket, 201, Location=f"/api/tickets/{ticket_id}", ETag=view.etag)
+
+        await self.transact(work)
+
+
+class TicketHandler(ApiHandler):
+    @call(
+        "One ticket in full",
+        answer=Ticket,
+        errors=(errors.NotFound,),
+        headers=("If-None-Match",),
+        returns_headers=("ETag",),
+    )
+    async def get(self, ticket_id: int) -> None:
+        """GET /api/tickets/:id"""
+        now = self.desk.clock.now()
+        view = await self.read(
+            lambda conn: views.full_ticket(conn, self.actor, visible_ticket(conn, self.actor, ticket_id), now=now)
+        )
+        self.set_header("ETag", view.etag)
+        if _names_tag(self.request.headers.get("If-None-Match", ""), view.etag):
+            self.send_json(None, 304)
+        else:
+            self.send_json(view.ticket)
+
+    @call(
+        "Change a ticket",
+        body=TicketChanges,
+        answer=Ticket,
+        errors=(errors.Forbidden, errors.NotFound, errors.VersionMismatch, errors.PreconditionFailed),
+        headers=("If-Match",),
+        returns_headers=("ETag",),
+    )
+    async def patch(self, ticket_id: int) -> None:
+        """PATCH /api/tickets/:id"""
+        changes = self.body_as(TicketChanges)
+        if_match = self._parse_if_match()
+
+        def work(conn: Connection) -> Answer:
+            now = self.desk.clock.now()
+            row = ticket_changes.change(conn, self.actor, ticket_id, changes, if_match=if_match, now=now)
+            view = views.full_ticket(conn, self.actor, row, now=now)
+            return answer(view.ticket, ETag=view.etag)
+
+        await self.transact(work)
+
+    def _parse_if_match(self) -> int | None:
+        """The version that If-Match names: `"3"`, or a whole entity tag, where it stands before the dot."""
+        values = self.request.headers.get_list("If-Match")
+        if not values:
+            return None
+        match = re.fullmatch(r'"([1-9][0-9]{0,14})(?:\.[0-9]{1,18})?"', values[0].strip())
+        if len(values) > 1 or match is None or int(match[1]) > ID_MAX:
+            raise errors.InvalidHeader('Send one If-Match that names a version, like "3"', "If-Match")
+        return int(match[1])
+
+
+class StatsHandler(ApiHandler):
+    @call("Count tickets", params=StatsQuery, answer=Stats)
+    async def get(self) -> None:
+        """GET /api/tickets/stats"""
+        query, now = self.params_as(StatsQuery), self.desk.clock.now()
+        self.send_json(await self.read(lambda conn: tickets.stats(conn, self.actor, query, now=now)))
+
+
+def _names_tag(if_none_match: str, etag: str) -> bool:
+    """Whether the header names the tag (RFC 9110, section 13.1.2: a weak comparison, or `*`)."""
+    tags = re.findall(r'(?:W/)?("[^"]*")', if_none_match)
+    return if_none_match.strip() == "*" or etag in tags

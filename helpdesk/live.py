@@ -1,0 +1,202 @@
+"""The hub: hands committed timeline entries to open streams, in order, without gap or doubling.
+
+Entries are always read from the timeline; a commit only wakes the hub. A stream that does not keep
+up is cut off rather than allowed to grow the server's memory; it resumes with Last-Event-ID.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from msgspec import Struct
+
+from helpdesk.clock import Clock
+from helpdesk.db import tickets as ticket_store
+from helpdesk.db import timeline as timeline_store
+from helpdesk.db import tokens as token_store
+from helpdesk.db.engine import Connection, Database, Touched
+from helpdesk.db.tickets import TicketRow
+from helpdesk.db.timeline import EntryRow
+from helpdesk.domain import views
+from helpdesk.domain.access import Actor
+from helpdesk.errors import AppError
+from helpdesk.messages.tickets import LiveEvent
+
+log = logging.getLogger("helpdesk.live")
+
+BACKLOG_MAX = 256  # events that a stream may lag behind before it is cut off
+READ_STEP = 100  # entries read at once
+RECHECK_S = 2.0  # how often open streams' tokens are looked at; revoked ones end within 5 s
+
+
+class Event(Struct, frozen=True):
+    """One entry, encoded for both kinds of reader; `for_requester` is None where it is hidden."""
+
+    id: int
+    creator_id: int
+    for_staff: bytes
+    for_requester: bytes | None
+
+    def seen_by(self, actor: Actor) -> bytes | None:
+        """The event as that actor sees it, or None."""
+        if actor.is_staff:
+            return self.for_staff
+        return self.for_requester if self.creator_id == actor.id else None
+
+
+def _encode(row: EntryRow, ticket: TicketRow, *, for_staff: bool, now: int) -> bytes:
+    event = LiveEvent(views.entry(row), views.listed_ticket(ticket, for_staff=for_staff, now=now))
+    return b"id: %d\nevent: ticket.%s\ndata: %s\n\n" % (row.id, row.action.encode(), msgspec.json.encode(event))
+
+
+def events_after(conn: Connection, entry_id: int, now: int) -> list[Event]:
+    """The events above `entry_id`, oldest first, at most READ_STEP of them."""
+    rows = timeline_store.after(conn, entry_id, limit=READ_STEP)
+    tickets = {t.id: t for t in ticket_store.by_ids(conn, sorted({row.ticket_id for row in rows}))}
+    return [
+        Event(
+            id=row.id,
+            creator_id=tickets[row.ticket_id].creator_id,
+            for_staff=_encode(row, tickets[row.ticket_id], for_staff=True, now=now),
+            for_requester=None if row.internal else _encode(row, tickets[row.ticket_id], for_staff=False, now=now),
+        )
+        for row in rows
+    ]
+
+
+class Stream:
+    """One reader's queue of encoded events. `is_open` turns False when the hub is done with it."""
+
+    def __init__(self, actor: Actor) -> None:
+        self.actor = actor
+        self.is_open = True
+        self._backlog: deque[bytes] = deque()
+        self._changed = asyncio.Event()
+
+    def push(self, event: bytes) -> None:
+        """Queue an event, or close the stream when it lags too far behind."""
+        if len(self._backlog) >= BACKLOG_MAX:
+            self.close()
+            return
+        self._backlog.append(event)
+        self._changed.set()
+
+    def close(self) -> None:
+        """End the stream after what it is sending now."""
+        self.is_open = False
+        self._backlog.clear()
+        self._changed.set()
+
+    async def next(self, timeout_s: float) -> bytes:
+        """What is queued, or nothing after `timeout_s` or when the stream has closed."""
+        if not self._backlog and self.is_open:
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._changed.wait()
+            except TimeoutError:
+                return b""
+        queued = b"".join(self._backlog)
+        self._backlog.clear()
+        return queued
+
+
+class Hub:
+    """Runs on the event loop; `run` is its task."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+        self._streams: set[Stream] = set()
+        self._position = 0  # the newest entry handed out; only meaningful while there are streams
+        self._woken = asyncio.Event()
+        db.on_commit(self._wake)
+
+    def _wake(self, touched: Touched) -> None:
+        if self._streams and any(noun == "entry" for noun, _ in touched):
+            self._woken.set()
+
+    async def subscribe(self, actor: Actor) -> tuple[Stream, int]:
+        """A new stream, and the id of the entry after which it begins; what is older can be read."""
+        if not self._streams:
+            position = await self._db.read(timeline_store.last_id)
+            # Another subscriber may have come meanwhile: then its position is the hub's.
+            if not self._streams:
+                self._position = position
+        stream = Stream(actor)
+        self._streams.add(stream)
+        # A commit between that read and now woke nobody.
+        self._woken.set()
+        return stream, self._position
+
+    def unsubscribe(self, stream: Stream) -> None:
+        stream.close()
+        self._streams.discard(stream)
+
+    async def replay(self, actor: Actor, since: int, until: int) -> tuple[bytes, int]:
+        """The next few events in (since, until] that the actor may see, and where to go on."""
+        events = await self._events_after(since)
+        wanted = [event for event in events if event.id <= until]
+        seen = (event.seen_by(actor) for event in wanted)
+        done = len(wanted) < len(events) or len(events) < READ_STEP
+        return b"".join(event for event in seen if event), until if done else wanted[-1].id
+
+    async def _events_after(self, entry_id: int) -> list[Event]:
+        now = self._clock.now()
+        return await self._db.read(lambda conn: events_after(conn, entry_id, now))
+
+    async def run(self) -> None:
+        """Hand out entries as they are committed, until cancelled."""
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            await self._guarded(self._hand_out)
+
+    async def watch_tokens(self) -> None:
+        """End the streams whose token was revoked, has expired or changed its role, until cancelled."""
+        while True:
+            await asyncio.sleep(RECHECK_S)
+            if self._streams:
+                await self._guarded(self._end_revoked)
+
+    async def _guarded(self, step: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await step()
+        except AppError as error:
+            # The store cannot answer: readers resume from their last id when it can again.
+            log.warning("live updates pause: %s", error.message)
+            self.close_all()
+
+    async def _hand_out(self) -> None:
+        while self._streams:
+            events = await self._events_after(self._position)
+            for event in events:
+                if event.id <= self._position:
+                    continue  # the first stream after a pause began further on
+                for stream in self._streams:
+                    encoded = event.seen_by(stream.actor)
+                    if encoded:
+                        stream.push(encoded)
+                self._position = event.id
+            if len(events) < READ_STEP:
+                return
+
+    async def _end_revoked(self) -> None:
+        digests = {stream.actor.token_digest for stream in self._streams}
+        now = self._clock.now()
+        living = await self._db.read(lambda conn: token_store.living(conn, digests, now))
+        for stream in self._streams:
+            if living.get(stream.actor.token_digest) != stream.actor.role:
+                stream.close()
+
+    def close_all(self) -> None:
+        """End every stream, as at shutdown."""
+        for stream in self._streams:
+            stream.close()
+
+    def __len__(self) -> int:
+        return len(self._streams)

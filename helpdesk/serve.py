@@ -1,0 +1,172 @@
+"""One server's life: open, seed, listen, say so, and drain on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
+from tornado.netutil import bind_sockets
+
+from helpdesk import __version__, logs
+from helpdesk.app import make_app, unparsable_message
+from helpdesk.clock import SystemClock
+from helpdesk.config import Config
+from helpdesk.db.migrations.run import prepare_sqlite
+from helpdesk.db.sqlite import DataLock, SqliteDatabase
+from helpdesk.desk import Desk, open_desk
+from helpdesk.errors import StartError
+from helpdesk.first_start import fill_if_empty, refuse_demo_passwords
+from helpdesk.jobs.expiry import Expiry
+from helpdesk.jobs.sla import SlaSweep
+
+log = logging.getLogger("helpdesk")
+
+DRAIN_S = 10.0  # for the requests in hand after SIGTERM
+BODY_TIMEOUT_S = 30.0  # for a body to arrive in full
+IDLE_TIMEOUT_S = 75.0  # for the next request on a connection that is kept open
+MAX_HEADER_BYTES = 64 * 1024
+_TORNADO_400 = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+
+
+class Server(HTTPServer):
+    """Tornado's server, with our error shape where Tornado answers by itself."""
+
+    def __init__(self, desk: Desk) -> None:
+        """Tornado configures a server in `initialize`, with these arguments."""
+
+    def initialize(self, desk: Desk) -> None:  # type: ignore[override]
+        self._desk = desk
+        super().initialize(
+            make_app(desk),
+            body_timeout=BODY_TIMEOUT_S,
+            idle_connection_timeout=IDLE_TIMEOUT_S,
+            max_header_size=MAX_HEADER_BYTES,
+            max_body_size=2**60,  # BodyLimit does this, with an answer in our shape
+        )
+
+    def handle_stream(self, stream: IOStream, address: Any) -> None:
+        # A message that Tornado cannot parse never reaches a handler: its connection writes a bare
+        # status line. Here is the one place to put an answer in its stead.
+        write = stream.write
+        stream.write = lambda data: write(unparsable_message() if data == _TORNADO_400 else data)  # type: ignore[method-assign]
+        super().handle_stream(stream, address)
+
+    async def drain(self, timeout_s: float) -> None:
+        """Stop accepting, let the requests in hand finish, close what is idle."""
+        self.stop()
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self._busy():  # noqa: ASYNC110 (idle sockets tell nobody that they are idle)
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            log.warning("requests still ran after %s s and were cut off", timeout_s)
+        await self.close_all_connections()
+
+    def _busy(self) -> bool:
+        return self._desk.in_hand > 0 or any(conn.stream.writing() for conn in self._connections)
+
+
+async def serve(config: Config) -> int:
+    """Run until a signal ends it; the exit status.
+
+    Raises StartError when it cannot start. A failed commit ends it with 1, for a supervisor to
+    start it anew.
+    """
+    logs.set_up(config.log_format)
+    stop, failed = asyncio.Event(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    def fail() -> None:
+        failed.set()
+        stop.set()
+
+    sockets = _bind(config)
+    lock = _open_data(config)
+    db = SqliteDatabase(config.database_path, on_failure=fail)
+    desk = open_desk(config, SystemClock(), db)
+    try:
+        await fill_if_empty(desk)
+        await refuse_demo_passwords(desk)
+        await _run(desk, sockets, stop)
+    finally:
+        desk.passwords.close()
+        await db.close()
+        lock.release()
+    return 1 if failed.is_set() else 0
+
+
+async def _run(desk: Desk, sockets: list[socket.socket], stop: asyncio.Event) -> None:
+    server = Server(desk)
+    sweep = SlaSweep(desk.db, desk.clock)
+    await sweep.sweep()  # what was breached while the server was off
+    jobs = [
+        asyncio.create_task(job)
+        for job in (
+            sweep.run(),
+            Expiry(desk.db, desk.clock, keep_hours=desk.config.idempotency_hours).run(),
+            desk.hub.run(),
+            desk.hub.watch_tokens(),
+        )
+    ]
+    server.add_sockets(sockets)
+    print(_ready_line(desk.config, sockets[0].getsockname()), flush=True)  # noqa: T201
+    await stop.wait()
+    desk.draining = True
+    desk.hub.close_all()
+    await server.drain(DRAIN_S)
+    for job in jobs:
+        job.cancel()
+    await asyncio.gather(*jobs, return_exceptions=True)
+
+
+def _ready_line(config: Config, address: tuple[Any, ...]) -> str:
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    where = config.database_path.parent if config.database_url is None else config.database_path
+    return (
+        f"HelpDesk Mini {__version__} listening on http://{host}:{address[1]} "
+        f"({config.mode} mode, data in {where}{'/' if where.is_dir() else ''})"
+    )
+
+
+def _bind(config: Config) -> list[socket.socket]:
+    try:
+        return (
+            bind_sockets(config.port, config.host)[:1] if config.port == 0 else bind_sockets(config.port, config.host)
+        )
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no address of this machine"
+        raise StartError(
+            f"cannot listen on {config.host} port {config.port} ({reason}); "
+            "stop what is using it or choose another --port"
+        ) from None
+
+
+def _open_data(config: Config) -> DataLock:
+    path = config.database_path
+    _make_directory(path.parent)
+    try:
+        lock = DataLock(path)
+    except OSError as error:
+        raise StartError(
+            f"cannot write in {path.parent} ({error.strerror}); make it writable or choose another --data-dir"
+        ) from None
+    prepare_sqlite(path)
+    return lock
+
+
+def _make_directory(directory: Path) -> None:
+    try:
+        # The data are nobody else's: they hold what customers wrote.
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(f"cannot make {directory} ({error.strerror}); choose another --data-dir") from None
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise StartError(f"cannot write in {directory}; make it writable or choose another --data-dir")

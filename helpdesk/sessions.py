@@ -1,0 +1,54 @@
+"""Who a token speaks for, remembered between requests and forgotten at the commit that changes it."""
+
+from __future__ import annotations
+
+from helpdesk.clock import Clock
+from helpdesk.db.engine import Database, Touched
+from helpdesk.domain import accounts
+from helpdesk.domain.access import Actor
+
+REMEMBERED_MAX = 10_000  # tokens; about 4 MB
+
+
+class Sessions:
+    """Token to actor. Everything here runs on the event loop.
+
+    A commit that touches a user or a token drops it before the caller of that commit gets an answer,
+    so a revoked token is refused at the next request.
+    """
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+        self._known: dict[bytes, tuple[Actor, int]] = {}
+        self._generation = 0
+        db.on_commit(self._forget)
+
+    async def actor(self, token: str) -> Actor | None:
+        """The caller with that token; None when it is unknown, expired or revoked."""
+        digest = accounts.token_digest(token)
+        found = self._known.get(digest)
+        if found is None:
+            generation = self._generation
+            found = await self._db.read(lambda conn: accounts.actor_of(conn, digest))
+            # What was read before a commit that has been told of since is not worth remembering.
+            if found is not None and generation == self._generation:
+                self._remember(digest, found)
+        if found is None or found[1] <= self._clock.now():
+            return None
+        return found[0]
+
+    def _remember(self, digest: bytes, found: tuple[Actor, int]) -> None:
+        if len(self._known) >= REMEMBERED_MAX:
+            del self._known[next(iter(self._known))]
+        self._known[digest] = found
+
+    def _forget(self, touched: Touched) -> None:
+        digests = {key for noun, key in touched if noun == "token"}
+        users = {key for noun, key in touched if noun == "user"}
+        if not digests and not users:
+            return
+        self._generation += 1
+        gone = [d for d, (actor, _) in self._known.items() if d in digests or actor.id in users]
+        for digest in gone:
+            del self._known[digest]
