@@ -10,6 +10,7 @@ from helpdesk.handlers.calls import Access, Call
 from helpdesk.handlers.comments import CommentsHandler
 from helpdesk.handlers.me import MeHandler
 from helpdesk.handlers.meta import HealthHandler, ManifestHandler, MetaHandler, OpenApiHandler
+from helpdesk.handlers.reports import OverviewHandler
 from helpdesk.handlers.tickets import StatsHandler, TicketHandler, TicketsHandler
 from helpdesk.handlers.timeline import EventsHandler, TimelineHandler
 from helpdesk.handlers.users import UserHandler, UsersHandler
@@ -47,6 +48,7 @@ ROUTES: tuple[Route, ...] = (
     Route("/api/tickets/{id}", TicketHandler, {"GET": SIGNED_IN, "PATCH": SIGNED_IN}),
     Route("/api/tickets/{id}/comments", CommentsHandler, {"GET": SIGNED_IN, "POST": SIGNED_IN}),
     Route("/api/tickets/{id}/timeline", TimelineHandler, {"GET": SIGNED_IN}),
+    Route("/api/reports/overview", OverviewHandler, {"GET": STAFF}),
     Route("/api/events", EventsHandler, {"GET": SIGNED_IN}),
     Route("/api/health", HealthHandler, {"GET": FREE}),
     Route("/api/_meta", MetaHandler, {"GET": FREE}),

@@ -27,6 +27,10 @@ class Database(Protocol):
         """
         ...
 
+    async def read_slowly(self, fn: Callable[[Connection], T]) -> T:
+        """As `read`, for what may take long: it runs in a lane of its own, so that short reads never wait for it."""
+        ...
+
     async def write(self, fn: Callable[[Connection], T]) -> T:
         """`fn`'s result, once all that it wrote is durable.
 

@@ -103,6 +103,20 @@ Index("ix_tickets_status", tickets.c.status, tickets.c.created_at, tickets.c.id)
 Index("ix_tickets_creator", tickets.c.creator_id, tickets.c.created_at, tickets.c.id)
 Index("ix_tickets_assignee", tickets.c.assignee_id, tickets.c.created_at, tickets.c.id)
 Index(
+    "ix_tickets_resolved_at",
+    tickets.c.resolved_at,
+    tickets.c.created_at,
+    sqlite_where=tickets.c.resolved_at.is_not(None),
+    postgresql_where=tickets.c.resolved_at.is_not(None),
+)
+Index(
+    "ix_tickets_first_responded_at",
+    tickets.c.first_responded_at,
+    tickets.c.created_at,
+    sqlite_where=tickets.c.first_responded_at.is_not(None),
+    postgresql_where=tickets.c.first_responded_at.is_not(None),
+)
+Index(
     "ix_tickets_breached",
     tickets.c.created_at,
     tickets.c.id,

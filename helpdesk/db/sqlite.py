@@ -30,6 +30,7 @@ log = logging.getLogger("helpdesk.db")
 
 READERS = 2  # more threads only fight over the interpreter lock (measured: 4 are no faster)
 BATCH_MAX = 64  # jobs in one commit; bounds how long the first of them waits for the last
+SLOW_READERS = 1  # long reads wait for each other, never a short one for them
 QUEUE_MAX = 1024  # jobs waiting, to read or to write; past that the answer is 503
 _PRAGMAS = {
     "busy_timeout": 5000,
@@ -118,6 +119,7 @@ class SqliteDatabase:
         self._local = threading.local()
         self._reader_connections: list[Connection] = []
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
+        self._slow_readers = ThreadPoolExecutor(SLOW_READERS, thread_name_prefix="slow-reader")
         self._writer = threading.Thread(target=self._write_loop, name="writer", daemon=True)
         self._writer.start()
 
@@ -125,11 +127,17 @@ class SqliteDatabase:
         self._listeners.append(listener)
 
     async def read(self, fn: Callable[[Connection], T]) -> T:
+        return await self._read_in(self._readers, fn)
+
+    async def read_slowly(self, fn: Callable[[Connection], T]) -> T:
+        return await self._read_in(self._slow_readers, fn)
+
+    async def _read_in(self, lane: ThreadPoolExecutor, fn: Callable[[Connection], T]) -> T:
         if self._waiting_reads >= QUEUE_MAX:
             raise Unavailable("The server is overloaded; try again in a moment")
         self._waiting_reads += 1
         try:
-            return await self._loop.run_in_executor(self._readers, self._read, fn)
+            return await self._loop.run_in_executor(lane, self._read, fn)
         finally:
             self._waiting_reads -= 1
 
@@ -149,7 +157,8 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         # Readers first: the last connection to leave checkpoints, and that must be the writer's.
-        await self._loop.run_in_executor(None, self._readers.shutdown)
+        for lane in (self._readers, self._slow_readers):
+            await self._loop.run_in_executor(None, lane.shutdown)
         for conn in self._reader_connections:
             conn.close()
         self._jobs.put(None)

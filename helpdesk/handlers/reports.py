@@ -1,0 +1,16 @@
+"""Reports, for agents and admins."""
+
+from __future__ import annotations
+
+from helpdesk.domain import reports
+from helpdesk.handlers.base import ApiHandler
+from helpdesk.handlers.calls import call
+from helpdesk.messages.reports import Overview, OverviewQuery
+
+
+class OverviewHandler(ApiHandler):
+    @call("The desk as a whole: open tickets, ageing, times, load", params=OverviewQuery, answer=Overview)
+    async def get(self) -> None:
+        """GET /api/reports/overview"""
+        days, now = self.params_as(OverviewQuery).days, self.desk.clock.now()
+        self.send_json(await self.desk.db.read_slowly(lambda conn: reports.overview(conn, days=days, now=now)))
