@@ -15,22 +15,15 @@ from helpdesk.domain.accounts import VerifyAgain
 from helpdesk.domain.idempotency import Answer
 from helpdesk.handlers.base import ApiHandler, answer
 from helpdesk.handlers.calls import call
+from helpdesk.handlers.password_checks import PasswordChecks
 from helpdesk.messages.accounts import Credentials, NewAccount, Session
 from helpdesk.messages.fields import Role
 
 _SECRETS = ("password",)
 
 
-class _SessionHandler(ApiHandler):
+class _SessionHandler(PasswordChecks, ApiHandler):
     """What registering and signing in share: an answer with a new token, of which none is kept."""
-
-    async def check_password(self, username: str, password: str, user: UserRow | None) -> None:
-        """Raise InvalidCredentials, or RateLimited after too many failures for this name from here."""
-        key = f"{user_store.key_of(username)} {self.client_address}"
-        async with self.desk.logins.attempt(key):
-            matches = await self.desk.passwords.check(password, user.password_hash if user else None)
-            if user is None or not matches or not user.active:
-                raise errors.InvalidCredentials
 
     def session_for(self, status: int, user: UserRow) -> Callable[[Connection], Answer]:
         """Work that gives `user` a new token. The password was checked against this very row."""
@@ -61,13 +54,9 @@ class RegisterHandler(_SessionHandler):
         role = new.role or "user"
         if role == "user" or self.desk.config.is_demo:
             return role
-        if self.desk_refuses_role():
+        if self._actor is None or self._actor.role != "admin":
             raise errors.Forbidden("Only admins register agents and admins; sign in as one first", "role")
         return role
-
-    def desk_refuses_role(self) -> bool:
-        """Whether the caller may not choose a role in production mode."""
-        return self._actor is None or self._actor.role != "admin"
 
     async def _create(self, new: NewAccount, role: Role) -> None:
         password_hash = await self.desk.passwords.hash(new.password)
@@ -123,7 +112,7 @@ class LoginHandler(_SessionHandler):
                     work,
                     secrets=_SECRETS,
                     account=sent.username,
-                    replay=lambda conn, _kept, work=work: work(conn),  # type: ignore[misc]
+                    replay=lambda conn, _kept, work=work: work(conn),
                     keep=_without_token,
                 )
             except VerifyAgain:

@@ -9,19 +9,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from helpdesk import errors
-from helpdesk.db import users as user_store
 from helpdesk.db.engine import Connection
-from helpdesk.domain import idempotency
-from helpdesk.domain.access import Actor
-from helpdesk.domain.idempotency import Answer, Claim
-from helpdesk.handlers.addresses import client_address
+from helpdesk.domain.idempotency import Answer
+from helpdesk.handlers.caller import CallerHandler
 from helpdesk.handlers.calls import Access, Call
 from helpdesk.handlers.cors import cors_headers, is_preflight, preflight_headers
-from helpdesk.handlers.http import HttpHandler
 from helpdesk.messages.parsing import parse_body, parse_json_object, parse_query
-from helpdesk.ratelimit import Standing
 
-T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 
 _TOKEN = re.compile(r"[!-~]+")
@@ -29,16 +23,12 @@ _ID = re.compile(r"[1-9][0-9]{0,14}")
 _KEY_MAX = 255
 
 
-class ApiHandler(HttpHandler):
+class ApiHandler(CallerHandler):
     """Closed by default: a verb is there only where its route says who may call it."""
 
     def initialize(self, **kwargs: Any) -> None:
         super().initialize(**kwargs)
         self._who: dict[str, Access] = kwargs["who"]
-        self._standing: Standing | None = None
-        self._actor: Actor | None = None
-        self._refused_token: errors.AppError | None = None
-        self.idempotency_key: str | None = None
 
     def set_default_headers(self) -> None:
         super().set_default_headers()
@@ -48,8 +38,6 @@ class ApiHandler(HttpHandler):
             return
         for name, value in cors_headers(self.desk.config.cors_origins, self.request.headers.get("Origin")).items():
             self._headers[name] = value
-        if self._standing is not None:
-            self._set_rate_fields(self._standing)
 
     async def prepare(self) -> None:
         self.check_host()
@@ -58,7 +46,7 @@ class ApiHandler(HttpHandler):
         if is_preflight(self.request, self.desk.config.cors_origins):
             return self._answer_options(preflight=True)
         if access is not Access.FREE:
-            await self._identify()
+            await self.identify()
         if method == "OPTIONS":
             return self._answer_options(preflight=False)
         if access is None:
@@ -84,40 +72,7 @@ class ApiHandler(HttpHandler):
         self.set_status(204)
         self.finish()
 
-    # Who is calling, and how often.
-
-    async def _identify(self) -> None:
-        """Find the actor, then take a token from the actor's bucket, or from the address's."""
-        try:
-            token = self._bearer_token()
-            if token is not None:
-                self._actor = await self.desk.sessions.actor(token)
-                if self._actor is None:
-                    self._refused_token = errors.InvalidToken()
-        except errors.InvalidHeader as error:
-            self._refused_token = error
-        if self.desk.buckets is None:
-            return
-        key = f"user:{self._actor.id}" if self._actor else f"address:{self.client_address}"
-        standing = self._standing = self.desk.buckets.take(key)
-        self._set_rate_fields(standing)
-        if not standing.taken:
-            raise errors.RateLimited(
-                "Too many requests; wait the seconds that Retry-After gives", retry_after_s=standing.retry_after_s
-            )
-
-    def _set_rate_fields(self, standing: Standing) -> None:
-        # The IETF draft "RateLimit header fields for HTTP".
-        rate = self.desk.config.rate_limit
-        name = "user" if self._actor else "address"
-        self._headers["RateLimit-Policy"] = f'"{name}";q={rate.count};w={rate.window_s}'
-        self._headers["RateLimit"] = f'"{name}";r={standing.remaining};t={standing.full_in_s}'
-
-    @property
-    def client_address(self) -> str:
-        return client_address(self.request, self.desk.config.trusted_proxies)
-
-    def _bearer_token(self) -> str | None:
+    def sent_token(self) -> str | None:
         """The token that the request came with; None for none, or for another scheme.
 
         Raises InvalidHeader for a malformed Authorization.
@@ -132,13 +87,6 @@ class ApiHandler(HttpHandler):
         if len(values) > 1 or not _TOKEN.fullmatch(token):
             raise errors.InvalidHeader("Send one Authorization header: 'Bearer <token>'", "Authorization")
         return token
-
-    @property
-    def actor(self) -> Actor:
-        """The signed-in caller. Raises Unauthenticated, InvalidToken or InvalidHeader."""
-        if self._actor is None:
-            raise self._refused_token or errors.Unauthenticated()
-        return self._actor
 
     def _check_access(self, access: Access) -> None:
         if not access.needs_actor:
@@ -172,7 +120,6 @@ class ApiHandler(HttpHandler):
 
     def _parse_body(self, call: Call) -> None:
         headers = self.request.headers
-        self._json: dict[str, Any] = {}
         if headers.get("Content-Encoding", "identity").lower() != "identity":
             raise errors.UnsupportedMediaType("Send the body without a Content-Encoding", "Content-Encoding")
         if not self.request.body:
@@ -181,12 +128,12 @@ class ApiHandler(HttpHandler):
             return
         if not _is_json(headers.get("Content-Type", "")):
             raise errors.UnsupportedMediaType("Send the body as Content-Type: application/json", "Content-Type")
-        self._json = parse_json_object(self.request.body)
-        if call.body is None and self._json:
-            name = next(iter(self._json))[:100].encode("ascii", "backslashreplace").decode()
+        self.fields = parse_json_object(self.request.body)
+        if call.body is None and self.fields:
+            name = next(iter(self.fields))[:100].encode("ascii", "backslashreplace").decode()
             raise errors.UnknownField("This request takes no fields", name)
         if call.body is not None:
-            self._body = parse_body(call.body, self._json)
+            self._body = parse_body(call.body, self.fields)
 
     def body_as(self, kind: type[S]) -> S:
         """The parsed body, which the verb's `call` declares to be of this kind."""
@@ -215,40 +162,9 @@ class ApiHandler(HttpHandler):
 
     # Acting and answering.
 
-    async def read(self, fn: Callable[[Connection], T]) -> T:
-        """`fn`'s result, from one snapshot of the database."""
-        return await self.desk.db.read(fn)
-
-    async def transact(
-        self,
-        work: Callable[[Connection], Answer],
-        *,
-        secrets: tuple[str, ...] = (),
-        account: str | None = None,
-        replay: Callable[[Connection, Answer], Answer] | None = None,
-        keep: Callable[[Answer], Answer] = lambda answer: answer,
-    ) -> None:
-        """Do `work` in one transaction, once for each Idempotency-Key, and send its answer.
-
-        `account` is the username that a key belongs to where nobody is signed in; `secrets` names
-        the body fields that no digest may hold; for `replay` and `keep` see idempotency.once.
-        """
-        claim = self._claim(secrets, account)
-        self.send(await self.desk.db.write(lambda conn: idempotency.once(conn, claim, work, replay, keep)))
-
-    def _claim(self, secrets: tuple[str, ...], account: str | None) -> Claim | None:
-        if self.idempotency_key is None:
-            return None
-        path = self.request.path
-        scope = f"{path} {user_store.key_of(account)}" if account is not None else f"user:{self.actor.id}"
-        return Claim(
-            scope=scope,
-            key=self.idempotency_key,
-            fingerprint=idempotency.fingerprint(str(self.request.method), path, self._json, secrets=secrets),
-            by_staff=self._actor is not None and self._actor.is_staff,
-            now=self.desk.clock.now(),
-            keep_hours=self.desk.config.idempotency_hours,
-        )
+    async def transact(self, work: Callable[[Connection], Answer], **options: Any) -> None:
+        """`perform`, and send the answer."""
+        self.send(await self.perform(work, **options))
 
     def send(self, answer: Answer) -> None:
         """Write a success."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 
 from helpdesk import errors
 from helpdesk.db import users as user_store
@@ -13,12 +14,13 @@ from helpdesk.domain.accounts import VerifyAgain
 from helpdesk.domain.idempotency import Answer
 from helpdesk.handlers.base import ApiHandler, answer
 from helpdesk.handlers.calls import call
+from helpdesk.handlers.password_checks import PasswordChecks
 from helpdesk.messages.accounts import MyChanges, User
 
 _SECRETS = ("password", "current_password")
 
 
-class MeHandler(ApiHandler):
+class MeHandler(PasswordChecks, ApiHandler):
     @call("The caller's own account", answer=User)
     async def get(self) -> None:
         """GET /api/me"""
@@ -65,17 +67,15 @@ class MeHandler(ApiHandler):
         await self.transact(self._work(changes, user, password_hash), secrets=_SECRETS, replay=replay)
 
     async def _knows(self, user: UserRow, password: str) -> bool:
-        """Whether it is the user's password; guesses are throttled as at login."""
-        key = f"{user_store.key_of(user.username)} {self.client_address}"
         try:
-            async with self.desk.logins.attempt(key):
-                if not await self.desk.passwords.check(password, user.password_hash):
-                    raise errors.InvalidCredentials
+            await self.check_password(user.username, password, user)
         except errors.InvalidCredentials:
             return False
         return True
 
-    def _work(self, changes: MyChanges, verified: UserRow | None, password_hash: str | None):  # type: ignore[no-untyped-def]
+    def _work(
+        self, changes: MyChanges, verified: UserRow | None, password_hash: str | None
+    ) -> Callable[[Connection], Answer]:
         def work(conn: Connection) -> Answer:
             if verified is not None and password_hash is None:
                 raise errors.InvalidField("current_password is wrong", "current_password")

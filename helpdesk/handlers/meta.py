@@ -94,6 +94,6 @@ class UnknownPathHandler(ApiHandler):
 
     async def prepare(self) -> None:
         self.check_host()
-        await self._identify()
+        await self.identify()
         self.check_size()
         raise errors.NotFound

@@ -1,0 +1,113 @@
+"""Who is calling, how often, and doing a thing once: shared by the API and the plain pages."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from helpdesk import errors
+from helpdesk.db import users as user_store
+from helpdesk.db.engine import Connection
+from helpdesk.domain import idempotency
+from helpdesk.domain.access import Actor
+from helpdesk.domain.idempotency import Answer, Claim
+from helpdesk.handlers.addresses import client_address
+from helpdesk.handlers.http import HttpHandler
+from helpdesk.ratelimit import Standing
+
+T = TypeVar("T")
+
+
+class CallerHandler(HttpHandler):
+    """A handler that knows its caller. `sent_token` says where the token comes from."""
+
+    def initialize(self, **kwargs: Any) -> None:
+        super().initialize(**kwargs)
+        self._standing: Standing | None = None
+        self._actor: Actor | None = None
+        self._refused_token: errors.AppError | None = None
+        self.idempotency_key: str | None = None
+        self.fields: dict[str, Any] = {}  # the request's body, decoded
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        if self.desk_or_none is not None and self._standing is not None:
+            self._set_rate_fields(self._standing)
+
+    @abstractmethod
+    def sent_token(self) -> str | None:
+        """The token that the request came with; None for none. Raises InvalidHeader for a malformed one."""
+
+    async def identify(self) -> None:
+        """Find the actor, then take a token from the actor's bucket, or from the address's."""
+        try:
+            token = self.sent_token()
+            if token is not None:
+                self._actor = await self.desk.sessions.actor(token)
+                if self._actor is None:
+                    self._refused_token = errors.InvalidToken()
+        except errors.InvalidHeader as error:
+            self._refused_token = error
+        if self.desk.buckets is None:
+            return
+        key = f"user:{self._actor.id}" if self._actor else f"address:{self.client_address}"
+        standing = self._standing = self.desk.buckets.take(key)
+        self._set_rate_fields(standing)
+        if not standing.taken:
+            raise errors.RateLimited(
+                "Too many requests; wait the seconds that Retry-After gives", retry_after_s=standing.retry_after_s
+            )
+
+    def _set_rate_fields(self, standing: Standing) -> None:
+        # The IETF draft "RateLimit header fields for HTTP".
+        rate = self.desk.config.rate_limit
+        name = "user" if self._actor else "address"
+        self._headers["RateLimit-Policy"] = f'"{name}";q={rate.count};w={rate.window_s}'
+        self._headers["RateLimit"] = f'"{name}";r={standing.remaining};t={standing.full_in_s}'
+
+    @property
+    def client_address(self) -> str:
+        return client_address(self.request, self.desk.config.trusted_proxies)
+
+    @property
+    def actor(self) -> Actor:
+        """The signed-in caller. Raises Unauthenticated, InvalidToken or InvalidHeader."""
+        if self._actor is None:
+            raise self._refused_token or errors.Unauthenticated()
+        return self._actor
+
+    async def read(self, fn: Callable[[Connection], T]) -> T:
+        """`fn`'s result, from one snapshot of the database."""
+        return await self.desk.db.read(fn)
+
+    async def perform(
+        self,
+        work: Callable[[Connection], Answer],
+        *,
+        secrets: tuple[str, ...] = (),
+        account: str | None = None,
+        replay: Callable[[Connection, Answer], Answer] | None = None,
+        keep: Callable[[Answer], Answer] = lambda answer: answer,
+    ) -> Answer:
+        """Do `work` in one transaction, once for each Idempotency-Key; its answer.
+
+        `account` is the username that a key belongs to where nobody is signed in; `secrets` names
+        the body fields that no digest may hold; for `replay` and `keep` see idempotency.once.
+        """
+        claim = self._claim(secrets, account)
+        return await self.desk.db.write(lambda conn: idempotency.once(conn, claim, work, replay, keep))
+
+    def _claim(self, secrets: tuple[str, ...], account: str | None) -> Claim | None:
+        if self.idempotency_key is None:
+            return None
+        path = self.request.path
+        scope = f"{path} {user_store.key_of(account)}" if account is not None else f"user:{self.actor.id}"
+        return Claim(
+            scope=scope,
+            key=self.idempotency_key,
+            fingerprint=idempotency.fingerprint(str(self.request.method), path, self.fields, secrets=secrets),
+            by_staff=self._actor is not None and self._actor.is_staff,
+            now=self.desk.clock.now(),
+            keep_hours=self.desk.config.idempotency_hours,
+        )
