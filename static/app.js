@@ -1,0 +1,114 @@
+// The entry: reads the session, mounts the shell, hands paths to views.
+import * as api from "./js/api.js";
+import { forget_agents } from "./js/agents.js";
+import { mount_notices, note, show_wait } from "./js/announce.js";
+import { dialog_is_open } from "./js/dialog.js";
+import { fill, h } from "./js/dom.js";
+import { icon } from "./js/icons.js";
+import { show_keys, start_keys, use_keys } from "./js/keys.js";
+import { forget_list, list_view } from "./js/list_view.js";
+import { connect, disconnect } from "./js/live.js";
+import { login_view } from "./js/login_view.js";
+import { new_view } from "./js/new_view.js";
+import { open_palette } from "./js/palette.js";
+import * as router from "./js/router.js";
+import * as session from "./js/session.js";
+import { shell } from "./js/shell.js";
+import { wear_theme } from "./js/theme.js";
+import { ticket_view } from "./js/ticket_view.js";
+import { home_path, standing_views } from "./js/views.js";
+
+const app = /** @type {HTMLElement} */ (document.getElementById("app"));
+/** @type {ReturnType<typeof shell>|null} */
+let frame = null;
+let stop_keys = () => {};
+
+const routes = [
+  { pattern: /^\/login$/, open: (c) => login_view(c, { register: false, entered }) },
+  { pattern: /^\/register$/, open: (c) => login_view(c, { register: true, entered }) },
+  { pattern: /^\/tickets$/, open: list_view },
+  { pattern: /^\/tickets\/new$/, open: new_view },
+  { pattern: /^\/tickets\/(\d+)$/, open: ticket_view },
+  { pattern: /^/, open: missing_view },
+];
+
+/** Where a path may not be shown: the one to show instead. @param {string} path */
+function turn_away(path) {
+  const is_door = /^\/(login|register)(\?|$)/.test(path);
+  if (!session.user() && !is_door) return `/login${path === "/" ? "" : `?next=${encodeURIComponent(path + location.hash)}`}`;
+  if (session.user() && (is_door || path === "/")) return next_path();
+  return null;
+}
+/** The page that one wanted before signing in; only within this desk. */
+function next_path() {
+  const next = new URLSearchParams(location.search).get("next") ?? "";
+  return /^\/(?![/\\])/.test(next) ? next : home_path();
+}
+
+/** Signed in: build the frame around the views. */
+function entered() {
+  dress();
+  router.reopen();
+}
+function left() {
+  disconnect();
+  forget_list();
+  forget_agents();
+  for (const box of document.querySelectorAll("dialog[open]")) /** @type {HTMLDialogElement} */ (box).close();
+}
+async function sign_out() {
+  await session.sign_out();
+  left();
+  dress();
+  router.go("/login");
+}
+function unauthenticated() {
+  if (!session.user()) return;
+  session.drop();
+  left();
+  dress();
+  router.reopen();
+  note("You were signed out. Sign in again; what you wrote is kept.", { stay: true });
+}
+
+function dress() {
+  frame?.close();
+  stop_keys();
+  frame = null;
+  const me = session.user();
+  if (!me) { fill(app, router.main()); return; }
+  frame = shell(router.main(), { sign_out });
+  fill(app, frame.element);
+  connect(me.id);
+  const group = "Everywhere";
+  const to = (keys, label, path) => ({ keys, label, group, run: () => router.go(path) });
+  stop_keys = use_keys([
+    { keys: "?", label: "This list", group, run: show_keys },
+    to("n", "New ticket", "/tickets/new"), { keys: "/", label: "Search", group, run: open_palette },
+    ...standing_views().map((v) => to(`g ${v.key}`, v.name, `/tickets${v.search}`)),
+    ...(session.is_staff() ? [to("g d", "Dashboard", "/dashboard")] : []), ...(session.is_admin() ? [to("g p", "People", "/people")] : []),
+    to("g c", "API console", "/console"), to("g i", "Your account", "/account"),
+  ]);
+}
+
+function missing_view() {
+  const element = h("section.page", h("div.empty", icon("search", "huge"), h("h1", "There is no such page"), h("p", "The address may be mistyped."), h("a.button", { href: "/" }, "To the tickets")));
+  return { element, title: "No such page", close: () => {} };
+}
+
+async function begin() {
+  wear_theme();
+  mount_notices();
+  api.use_hooks({ unauthenticated, waiting: show_wait });
+  try { await session.begin(); } catch (error) {
+    fill(app, h("main.main", h("div.empty", { role: "alert" }, icon("alert", "huge"), h("h1", "The desk does not answer"), h("p", /** @type {any} */ (error).message), h("button.button", { onclick: () => location.reload() }, "Try again"))));
+    return;
+  }
+  start_keys();
+  document.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && !dialog_is_open()) { event.preventDefault(); open_palette(); }
+  });
+  dress();
+  router.start(routes, turn_away, (path) => frame?.at(path));
+}
+begin();

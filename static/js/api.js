@@ -1,0 +1,146 @@
+// The one module that calls fetch. Waits out 429 and 503, retries what is safe to repeat, and tells
+// whoever listens that it is waiting. What the answers mean is for others.
+
+/** An answer outside 2xx, or none (status 0). */
+export class ApiError extends Error {
+  /** @param {number} status @param {any} body @param {Headers} [headers] */
+  constructor(status, body, headers) {
+    const error = body?.error ?? { code: "NO_ANSWER", message: "The server cannot be reached." };
+    super(error.message);
+    this.status = status;
+    /** @type {string} */ this.code = error.code;
+    /** @type {string|null} */ this.field = error.field ?? null;
+    this.body = body;
+    this.request_id = headers?.get("X-Request-Id") ?? "";
+  }
+}
+
+/** @typedef {{method?: string, body?: any, key?: string, headers?: Record<string, string>, signal?: AbortSignal, quick?: boolean}} Options */
+/** @typedef {{status: number, headers: Headers, body: any}} Answer */
+
+const TIMEOUT_MS = 20_000;
+// A lost server is asked again after these waits; the last one repeats.
+const BACKOFF_S = [1, 2, 4, 8, 15];
+
+let token = "";
+/** Measured from the Date header: the SLA clocks run by the server's clock, not by a wrong one here. */
+let skew_ms = 0;
+/** @type {(error: ApiError) => void} */
+let on_unauthenticated = () => {};
+/** @type {(wait: {until: number, why: "busy"|"lost", retry: () => void, cancel: () => void}|null) => void} */
+let on_wait = () => {};
+
+/** @param {string} value */
+export function use_token(value) { token = value; }
+/** @param {{unauthenticated: typeof on_unauthenticated, waiting: typeof on_wait}} hooks */
+export function use_hooks(hooks) {
+  on_unauthenticated = hooks.unauthenticated;
+  on_wait = hooks.waiting;
+}
+/** The server's time, as well as it is known. */
+export function now() { return Date.now() + skew_ms; }
+
+/** A new Idempotency-Key: one per intent. */
+export function new_key() {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+/** @param {string} path @param {Options} [options] @returns {Promise<Answer>} */
+export const get = (path, options) => call(path, options);
+/** @param {string} path @param {any} body @param {Options} [options] @returns {Promise<Answer>} */
+export const post = (path, body, options) => call(path, { method: "POST", body, key: new_key(), ...options });
+/** @param {string} path @param {any} body @param {Options} [options] @returns {Promise<Answer>} */
+export const patch = (path, body, options) => call(path, { method: "PATCH", body, key: new_key(), ...options });
+
+/**
+ * Send until there is an answer. Repeats carry the same Idempotency-Key, so a retry never acts twice.
+ * `quick` gives up at the first lost connection. Raises ApiError outside 2xx and 304.
+ * @param {string} path @param {Options} [options] @returns {Promise<Answer>}
+ */
+export async function call(path, options = {}) {
+  for (let lost = 0; ; ) {
+    const answer = await send(path, options).catch((error) => {
+      if (options.signal?.aborted) throw error;
+      return null;
+    });
+    if (answer && answer.status !== 429 && answer.status !== 503) return accepted(answer, path);
+    if (answer && path.startsWith("/api/auth/") && answer.status === 429) throw new ApiError(429, answer.body, answer.headers);
+    if (!answer && options.quick) throw new ApiError(0, null);
+    const asked = Number(answer?.headers.get("Retry-After"));
+    const wait_s = answer ? asked || 1 : BACKOFF_S[Math.min(lost, BACKOFF_S.length - 1)];
+    lost = answer ? 0 : lost + 1;
+    const go_on = await waited(wait_s, answer ? "busy" : "lost", options.signal);
+    if (!go_on) throw new ApiError(answer?.status ?? 0, answer?.body ?? null, answer?.headers);
+  }
+}
+
+/** One request, one answer, no retry: what the console uses. @param {string} path @param {Options} options @returns {Promise<Answer & {text: string}>} */
+export async function send(path, { method = "GET", body, key, headers = {}, signal } = {}) {
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const sent_at = Date.now();
+  const response = await fetch(path, {
+    method,
+    headers: { ...standing_headers(body, key), ...headers },
+    body: body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body),
+    signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+  });
+  const text = await response.text();
+  measure_skew(response.headers.get("Date"), sent_at);
+  return { status: response.status, headers: response.headers, body: parsed(text), text };
+}
+
+/** The live stream's response; the caller reads it. @param {string} last_id @param {AbortSignal} signal */
+export function open_stream(last_id, signal) {
+  const headers = { ...standing_headers(undefined, undefined), Accept: "text/event-stream" };
+  return fetch("/api/events", { headers: last_id ? { ...headers, "Last-Event-ID": last_id } : headers, signal, cache: "no-store" });
+}
+
+/** @param {any} body @param {string|undefined} key @returns {Record<string, string>} */
+function standing_headers(body, key) {
+  return {
+    ...(token && { Authorization: `Bearer ${token}` }),
+    ...(body !== undefined && { "Content-Type": "application/json" }),
+    ...(key && { "Idempotency-Key": key }),
+  };
+}
+
+/** @param {Answer} answer @param {string} path @returns {Answer} */
+function accepted(answer, path) {
+  if (answer.status < 300 || answer.status === 304) return answer;
+  const error = new ApiError(answer.status, answer.body, answer.headers);
+  if (answer.status === 401 && !path.startsWith("/api/auth/")) on_unauthenticated(error);
+  throw error;
+}
+
+/** Resolves true to try again, false when the person cancelled. @param {number} seconds @param {"busy"|"lost"} why @param {AbortSignal} [signal] */
+function waited(seconds, why, signal) {
+  return new Promise((resolve, reject) => {
+    const finish = (go_on) => {
+      clearTimeout(timer);
+      removeEventListener("online", retry);
+      signal?.removeEventListener("abort", abort);
+      on_wait(null);
+      resolve(go_on);
+    };
+    const retry = () => finish(true);
+    const abort = () => { finish(false); reject(signal?.reason); };
+    const timer = setTimeout(retry, seconds * 1000);
+    if (why === "lost") addEventListener("online", retry);
+    signal?.addEventListener("abort", abort);
+    on_wait({ until: Date.now() + seconds * 1000, why, retry, cancel: () => finish(false) });
+  });
+}
+
+/** @param {string} text */
+function parsed(text) {
+  try { return text ? JSON.parse(text) : null; } catch { return null; }
+}
+
+/** @param {string|null} date @param {number} sent_at */
+function measure_skew(date, sent_at) {
+  if (!date) return;
+  // The header has whole seconds: half a second is its middle, and less than two seconds is no finding.
+  const found = Date.parse(date) + 500 - (sent_at + Date.now()) / 2;
+  skew_ms = Math.abs(found) < 2000 ? 0 : found;
+}

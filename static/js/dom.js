@@ -1,0 +1,73 @@
+// The one module that makes nodes. Children are nodes or text; there are no HTML strings anywhere.
+
+const SVG = "http://www.w3.org/2000/svg";
+const PROPERTIES = new Set(["value", "checked", "selected"]);
+
+/**
+ * Make an element: `h("a.link", {href}, "text")`. Props may be left out. They are listeners (`onclick`),
+ * `dataset`, `style` (through CSSOM, so the strict CSP holds), a few properties, attributes for the rest.
+ * A button is of type "button" unless it says otherwise.
+ * @param {string} tag with classes, as in a selector
+ * @param {...any} rest
+ * @returns {any}
+ */
+export function h(tag, ...rest) {
+  const [name, ...classes] = tag.split(".");
+  const el = document.createElement(name);
+  if (classes.length) el.className = classes.join(" ");
+  if (name === "button") el.setAttribute("type", "button");
+  return dressed(el, rest);
+}
+
+/** Make an SVG element. @param {string} tag @param {...any} rest @returns {any} */
+export function svg(tag, ...rest) {
+  return dressed(document.createElementNS(SVG, tag), rest);
+}
+
+/** Replace everything in an element. @param {Element} el @param {...any} children */
+export function fill(el, ...children) {
+  el.replaceChildren();
+  append(el, children);
+  return el;
+}
+
+/** Set text only where it differs, so that a ticking clock costs nothing while it stands. */
+export function set_text(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/** Text for screen readers only. @param {string} text */
+export function hidden(text) {
+  return h("span.visually-hidden", text);
+}
+
+let serial = 0;
+/** An id that is new on this page. @param {string} stem */
+export function uid(stem) {
+  serial += 1;
+  return `${stem}-${serial}`;
+}
+
+/** @param {any} el @param {any[]} rest */
+function dressed(el, rest) {
+  const props = is_props(rest[0]) ? rest.shift() : {};
+  for (const [name, value] of Object.entries(props)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (typeof value === "function") el.addEventListener(name.slice(2), value);
+    else if (name === "dataset") Object.assign(el.dataset, value);
+    else if (name === "style") for (const [k, v] of Object.entries(value)) el.style.setProperty(k, v);
+    else if (PROPERTIES.has(name)) el[name] = value;
+    else el.setAttribute(name, value === true ? "" : String(value));
+  }
+  append(el, rest);
+  return el;
+}
+
+const is_props = (first) => first !== null && typeof first === "object" && !Array.isArray(first) && !(first instanceof Node);
+
+function append(el, children) {
+  for (const child of children.flat(Infinity)) {
+    if (child === null || child === undefined || child === false || child === "") continue;
+    el.append(child instanceof Node ? child : String(child));
+  }
+}

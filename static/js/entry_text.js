@@ -1,0 +1,48 @@
+// A timeline entry as a sentence.
+import { name_of, PRIORITY_NAMES, STATUS_NAMES } from "./badges.js";
+import { people } from "./conflict.js";
+import { h } from "./dom.js";
+import { minutes_said } from "./time.js";
+
+/** Remember the people of a ticket: entries name assignees by id only. @param {any} ticket */
+export function meet_people(ticket) {
+  const all = [ticket.creator, ticket.assignee, ...(ticket.comments ?? []).map((c) => c.author), ...(ticket.timeline ?? []).map((e) => e.actor)];
+  for (const person of all) if (person) people.set(person.id, name_of(person));
+}
+
+/** @param {any} entry @returns {any[]} what follows the actor's name */
+export function entry_words(entry) {
+  if (entry.action === "created") return ["opened the ticket"];
+  if (entry.action === "commented") return ["wrote ", h("a", { href: `#comment-${entry.data.comment_id}` }, "a reply")];
+  if (entry.action === "sla_breached") return ["the time to resolve ran out"];
+  const changes = Object.entries(entry.data.changes ?? {});
+  if (!changes.length) return [entry.action.replaceAll("_", " ")];
+  return changes.flatMap(([field, [was, is]], i) => [i > 0 && ", ", ...change_words(field, was, is)]);
+}
+
+/** The same, as plain text for announcements. @param {any} entry */
+export function entry_said(entry) {
+  const words = entry_words(entry).map((w) => (w instanceof Node ? w.textContent : w || "")).join("");
+  return entry.actor ? `${name_of(entry.actor)} ${words}` : words[0].toUpperCase() + words.slice(1);
+}
+
+/** @param {string} field @param {any} was @param {any} is */
+function change_words(field, was, is) {
+  const b = (text) => h("strong", { dir: "auto" }, String(text));
+  if (field === "status") return ["set the status to ", b(STATUS_NAMES[is]), ` (was ${STATUS_NAMES[was]?.toLowerCase()})`];
+  if (field === "priority") return ["set the priority to ", b(PRIORITY_NAMES[is]), ` (was ${PRIORITY_NAMES[was]?.toLowerCase()})`];
+  if (field === "assignee_id") return is === null ? ["took ", b(person(was)), " off"] : ["assigned it to ", b(person(is))];
+  if (field === "tags") return tag_words(was, is, b);
+  if (field === "sla_minutes") return ["set the time to resolve to ", b(minutes_said(is))];
+  if (field === "title") return ["changed the title to ", b(is)];
+  return [`changed the ${field.replaceAll("_", " ")}`];
+}
+
+/** @param {string[]} was @param {string[]} is @param {(t: any) => any} b */
+function tag_words(was, is, b) {
+  const added = is.filter((t) => !was.includes(t));
+  const gone = was.filter((t) => !is.includes(t));
+  return [added.length > 0 && ["tagged it ", b(added.join(", "))], added.length > 0 && gone.length > 0 && " and ", gone.length > 0 && ["took off the tag ", b(gone.join(", "))]].flat();
+}
+
+const person = (id) => people.get(id) ?? "someone at the desk";

@@ -1,0 +1,86 @@
+// Choose from a list, by mouse, touch or keyboard: status, priority, assignee, tags. Type to narrow.
+import { fill, h, uid } from "./dom.js";
+import { icon } from "./icons.js";
+
+/** @typedef {{value: any, label: string, hint?: string, sign?: Node}} Option */
+
+/**
+ * Resolves with the chosen value (for `multiple` the list of values), undefined when dismissed.
+ * @param {{title: string, options: Option[], value?: any, multiple?: boolean, anchor?: Element|null, fresh?: (text: string) => Option|null}} how
+ * `fresh` makes an option of typed text that is not in the list
+ * @returns {Promise<any>}
+ */
+export function pick({ title, options, value, multiple = false, anchor = null, fresh = () => null }) {
+  return new Promise((resolve) => {
+    const all = [...options];
+    const chosen = new Set(multiple ? value : []);
+    /** @type {Option[]} */ let shown = [];
+    /** @type {any} */ let result;
+    let at = 0;
+    const list_id = uid("options");
+    const input = h("input.picker__input", { type: "text", role: "combobox", "aria-label": title, "aria-expanded": "true", "aria-controls": list_id, "aria-autocomplete": "list", autocomplete: "off", spellcheck: "false", placeholder: title });
+    const list = h("ul.picker__list", { role: "listbox", id: list_id, "aria-label": title, "aria-multiselectable": multiple ? "true" : null });
+    const box = h("dialog.picker", { "aria-label": title }, input, list,
+      multiple && h("div.picker__foot", h("button.button.button--primary", { onclick: () => finish([...chosen]) }, "Done")));
+
+    function finish(answer) { result = answer; box.close(); }
+    function take(option) {
+      if (!multiple) return finish(option.value);
+      if (!all.includes(option)) all.push(option);
+      if (!chosen.delete(option.value)) chosen.add(option.value);
+      input.value = "";
+      paint();
+      return undefined;
+    }
+    function paint() {
+      const typed = input.value.trim().toLowerCase();
+      shown = all.filter((o) => `${o.label} ${o.hint ?? ""}`.toLowerCase().includes(typed));
+      const made = typed && !all.some((o) => o.label.toLowerCase() === typed) ? fresh(input.value.trim()) : null;
+      if (made) shown.push(made);
+      at = Math.min(at, Math.max(0, shown.length - 1));
+      const is_on = (o) => (multiple ? chosen.has(o.value) : o.value === value);
+      fill(list, shown.map((o, i) => h("li", { class: `picker__option${i === at ? " picker__option--at" : ""}`, id: `${list_id}-${i}`, role: "option", "aria-selected": String(is_on(o)),
+        onclick: () => take(o), onpointermove: () => move(i) },
+        h("span.picker__tick", is_on(o) && icon("check")), o.sign ? o.sign.cloneNode(true) : h("span.picker__label", o.label), o.hint && h("span.picker__hint", o.hint))));
+      if (!shown.length) fill(list, h("li.picker__none", { role: "presentation" }, "Nothing matches"));
+      input.setAttribute("aria-activedescendant", shown.length ? `${list_id}-${at}` : "");
+    }
+    function move(to) {
+      if (!shown.length || to === at) return;
+      list.children[at]?.classList.remove("picker__option--at");
+      at = (to + shown.length) % shown.length;
+      list.children[at].classList.add("picker__option--at");
+      list.children[at].scrollIntoView({ block: "nearest" });
+      input.setAttribute("aria-activedescendant", `${list_id}-${at}`);
+    }
+    input.addEventListener("input", () => { at = 0; paint(); });
+    input.addEventListener("keydown", (event) => {
+      if (event.key === "ArrowDown") move(at + 1);
+      else if (event.key === "ArrowUp") move(at - 1);
+      else if (event.key === "Enter" && multiple && (event.ctrlKey || event.metaKey || (!input.value && !shown.length))) finish([...chosen]);
+      else if (event.key === "Enter" && shown[at]) take(shown[at]);
+      else return;
+      event.preventDefault();
+    });
+    box.addEventListener("click", (event) => { if (event.target === box) box.close(); });
+    box.addEventListener("close", () => { box.remove(); resolve(result); });
+    at = Math.max(0, multiple ? 0 : all.findIndex((o) => o.value === value));
+    document.body.append(box);
+    paint();
+    box.showModal();
+    place(box, anchor);
+    input.focus();
+    list.children[at]?.scrollIntoView({ block: "nearest" });
+  });
+}
+
+/** Beside its anchor where there is room; the style sheet centres it, or docks it on a phone, otherwise. @param {HTMLElement} box @param {Element|null} anchor */
+function place(box, anchor) {
+  if (!anchor || innerWidth < 560) return;
+  const from = anchor.getBoundingClientRect();
+  const own = box.getBoundingClientRect();
+  const top = from.bottom + 4 + own.height < innerHeight ? from.bottom + 4 : Math.max(8, from.top - own.height - 4);
+  box.classList.add("picker--placed");
+  box.style.setProperty("top", `${top}px`);
+  box.style.setProperty("left", `${Math.max(8, Math.min(from.left, innerWidth - own.width - 8))}px`);
+}

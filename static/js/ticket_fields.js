@@ -1,0 +1,69 @@
+// The fields beside a ticket: its clock, state and people.
+import { person_badge, priority_badge, status_badge, tag_list } from "./badges.js";
+import { ago, sla_clock } from "./clock.js";
+import { open_dialog } from "./dialog.js";
+import { fill, h } from "./dom.js";
+import { is_staff, user } from "./session.js";
+import { exact, minutes_said } from "./time.js";
+
+/**
+ * @param {{change: (field: import("./change.js").Field, anchor: Element) => void, set: (edits: Record<string, any>) => void, assign_to_me: () => void}} acts
+ */
+export function ticket_fields(acts) {
+  const element = h("aside.fields", { "aria-label": "Fields" });
+
+  /** @param {any} t */
+  function show(t) {
+    const held = element.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset.part : null;
+    const staff = is_staff();
+    const row = (label, content) => h("div.fields__row", h("dt", label), h("dd", content));
+    const editable = (label, content, field) =>
+      row(label, staff ? h("button.fields__button", { "aria-haspopup": "dialog", dataset: { part: field }, onclick: (e) => acts.change(field, e.currentTarget) }, content) : content);
+    fill(element,
+      h("div.fields__clock", sla_clock(t, { large: true }), h("p.muted", clock_words(t)),
+        staff && h("button.link-button", { dataset: { part: "sla" }, onclick: () => ask_minutes(t) }, "Change the time")),
+      h("dl.fields__list",
+        editable("Status", status_badge(t.status), "status"),
+        editable("Priority", priority_badge(t.priority), "priority"),
+        editable("Assignee", person_badge(t.assignee), "assignee_id"),
+        staff && t.assignee?.id !== user().id && row("", h("button.link-button", { dataset: { part: "me" }, onclick: acts.assign_to_me }, "Assign to me")),
+        editable("Tags", t.tags.length ? tag_list(t.tags) : h("span.muted", "None"), "tags"),
+        row("Requester", person_badge(t.creator)),
+        row("Opened", ago(t.created_at)),
+        row("First answer", t.first_responded_at ? ago(t.first_responded_at) : h("span.muted", "Not yet")),
+        t.resolved_at && row("Resolved", ago(t.resolved_at)),
+        row("Changed", ago(t.updated_at))),
+      requester_acts(t));
+    if (held) /** @type {HTMLElement|null} */ (element.querySelector(`[data-part="${held}"]`))?.focus({ preventScroll: true });
+  }
+
+  /** Closing and reopening are a requester's only changes of state. @param {any} t */
+  function requester_acts(t) {
+    const button = (label, status, primary = false) => h("button", { class: `button${primary ? " button--primary" : ""} button--wide`, dataset: { part: label }, onclick: () => acts.set({ status }) }, label);
+    if (is_staff()) return null;
+    const finished = t.status === "resolved" || t.status === "closed";
+    return h("div.fields__acts", finished && button("Reopen: it is not solved", "open"), t.status !== "closed" && button(t.status === "resolved" ? "Yes, it is solved: close" : "Close the ticket", "closed", t.status === "resolved"));
+  }
+
+  async function ask_minutes(t) {
+    const minutes = await open_dialog({
+      title: "Time to resolve",
+      body: (close) => {
+        const input = h("input.input", { type: "number", min: 1, max: 525600, step: 1, required: true, value: t.sla_minutes, autofocus: true, "aria-label": "Minutes" });
+        return h("form", { onsubmit: (e) => { e.preventDefault(); close(Number(input.value)); } },
+          h("p.muted", "Minutes from the opening, without the time spent pending."), input,
+          h("div.dialog__actions", h("button.button.button--primary", { type: "submit" }, "Set")));
+      },
+    });
+    if (minutes) acts.set({ sla_minutes: minutes });
+  }
+  return { element, show };
+}
+
+/** @param {any} t */
+function clock_words(t) {
+  const whole = `of ${minutes_said(t.sla_minutes)}`;
+  if (t.status === "resolved" || t.status === "closed") return t.breached ? `Finished after its time ${whole}` : `Finished within its time ${whole}`;
+  if (t.status === "pending") return "The clock stands while the requester is asked";
+  return `Due ${exact(t.sla_deadline)} ${whole}`;
+}

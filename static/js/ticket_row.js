@@ -1,0 +1,45 @@
+// One ticket in the list.
+import { ago, sla_clock } from "./clock.js";
+import { marked, person_badge, priority_badge, status_badge, tag_list } from "./badges.js";
+import { h, hidden } from "./dom.js";
+import { snippet } from "./marks.js";
+import { is_staff } from "./session.js";
+
+/**
+ * @typedef {{selected: boolean, terms: string[], on_select: (on: boolean, range: boolean) => void, on_change: (field: import("./change.js").Field, anchor: Element) => void}} RowOptions
+ */
+
+/** @param {any} ticket @param {RowOptions} options @returns {HTMLLIElement} */
+export function ticket_row(ticket, options) {
+  const staff = is_staff();
+  const cell = (name, content, field) => {
+    if (!staff) return h("span", { class: `row__${name}` }, content);
+    return h("button", { class: `row__${name} row__button`, dataset: { part: name }, "aria-haspopup": "dialog",
+      onclick: (e) => options.on_change(field, e.currentTarget) }, content);
+  };
+  return h("li", { class: `row${staff ? " row--staff" : ""}${ticket.left ? " row--left" : ""}${options.selected ? " row--selected" : ""}`, dataset: { id: ticket.id } },
+    staff && h("label.row__check", hidden(`Select ticket ${ticket.id}`),
+      h("input", { type: "checkbox", checked: options.selected, dataset: { part: "check" }, onclick: (e) => options.on_select(e.target.checked, e.shiftKey) })),
+    h("span.row__number", hidden("Ticket "), String(ticket.id)),
+    h("div.row__main",
+      h("a.row__title", { href: `/tickets/${ticket.id}`, dataset: { part: "title" }, dir: "auto" }, marked(ticket.title, options.terms)),
+      options.terms.length > 0 && h("p.row__snippet", { dir: "auto" }, marked(snippet(ticket.description, options.terms), options.terms)),
+      (ticket.tags.length > 0 || ticket.comment_count > 0 || ticket.left) && h("span.row__extra",
+        ticket.left && h("span.row__left-note", "no longer in this view"),
+        tag_list(ticket.tags),
+        ticket.comment_count > 0 && h("span.row__replies", `${ticket.comment_count} ${ticket.comment_count === 1 ? "reply" : "replies"}`))),
+    cell("status", status_badge(ticket.status), "status"),
+    cell("priority", priority_badge(ticket.priority), "priority"),
+    h("span.row__creator", person_badge(ticket.creator, { role: "Requester" })),
+    cell("assignee", person_badge(ticket.assignee, { role: "Assignee" }), "assignee_id"),
+    h("span.row__age", hidden("Created "), ago(ticket.created_at)),
+    h("span.row__clock", sla_clock(ticket)));
+}
+
+/** Put a new row in the place of an old one without losing the focus. @param {Element} old @param {HTMLElement} fresh */
+export function swap_row(old, fresh) {
+  const held = old.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset.part : null;
+  old.replaceWith(fresh);
+  if (held) /** @type {HTMLElement|null} */ (fresh.querySelector(`[data-part="${held}"]`))?.focus({ preventScroll: true });
+  fresh.classList.add("row--changed");
+}
