@@ -12,6 +12,7 @@ from tornado.web import Application, RequestHandler
 
 from helpdesk import openapi
 from helpdesk.desk import Desk
+from helpdesk.handlers import plain
 from helpdesk.handlers.body_limit import BodyLimit
 from helpdesk.handlers.http import HttpHandler
 from helpdesk.handlers.meta import UnknownPathHandler
@@ -50,6 +51,7 @@ def make_app(desk: Desk) -> HelpDesk:
         URLSpec(route.pattern, route.handler, {"desk": desk, "who": route.who, **extras.get(route.path, {})})
         for route in ROUTES
     ]
+    handlers += [URLSpec(pattern, handler, {"desk": desk}) for pattern, handler in plain.PLAIN_ROUTES]
     handlers += [
         URLSpec(r"/api(?:/.*)?", UnknownPathHandler, {"desk": desk, "who": {}}),
         URLSpec(r"/static/(.*)", FileHandler, {"desk": desk}),
@@ -60,6 +62,7 @@ def make_app(desk: Desk) -> HelpDesk:
         log_function=lambda handler: log_request(handler, _request_id(handler)),
         cross_origin_protection=True,
         serve_traceback=False,
+        **plain.SETTINGS,
     )
 
 

@@ -1,0 +1,243 @@
+"""The desk without JavaScript, at /plain: sign in, list, search, open, create, comment, close."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from tornado.web import HTTPError
+
+from helpdesk import errors
+from helpdesk.db import users as user_store
+from helpdesk.db.engine import Connection
+from helpdesk.domain import accounts, comments, ticket_changes, tickets, views
+from helpdesk.domain.access import visible_ticket
+from helpdesk.domain.accounts import VerifyAgain
+from helpdesk.domain.idempotency import Answer
+from helpdesk.errors import AppError
+from helpdesk.handlers.password_checks import PasswordChecks
+from helpdesk.messages.accounts import Credentials
+from helpdesk.messages.comments import NewComment
+from helpdesk.messages.fields import PRIORITIES, STATUSES
+from helpdesk.messages.parsing import parse_body, parse_query
+from helpdesk.messages.tickets import NewTicket, TicketChanges, TicketsQuery
+
+TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
+COOKIE = "helpdesk_plain"  # never looked at by the API, which wants an Authorization header
+
+# Application settings: Tornado's form tokens, which `PlainHandler.prepare` demands of every post.
+SETTINGS: dict[str, Any] = {
+    "template_path": str(TEMPLATES),
+    "xsrf_cookie_name": "helpdesk_plain_form",
+    "xsrf_cookie_kwargs": {"httponly": True, "samesite": "Strict", "path": "/plain"},
+}
+
+
+class PlainHandler(PasswordChecks):
+    """The base of the plain pages: signed in by cookie, counted by the same buckets."""
+
+    needs_actor = True
+
+    def sent_token(self) -> str | None:
+        """The token in the pages' own cookie."""
+        return self.get_cookie(COOKIE)
+
+    async def prepare(self) -> None:
+        self.check_host()
+        self.check_size()
+        await self.identify()
+        if self.request.method not in ("GET", "HEAD", "POST"):
+            raise errors.MethodNotAllowed(str(self.request.method)[:20], "GET, HEAD, POST")
+        if self.request.method == "POST":
+            self.check_xsrf_cookie()
+        if self.needs_actor and self._actor is None:
+            self.redirect("/plain/login")
+
+    async def head(self, *args: Any) -> None:
+        result = self.get(*args)
+        if result is not None:
+            await result
+
+    def form(self, *names: str) -> dict[str, str]:
+        """Those fields of the form that were filled in."""
+        return {name: text for name in names if (text := self.get_body_argument(name, "", strip=False))}
+
+    def show(self, template: str, **values: Any) -> None:
+        """Render a page; every value in it is escaped."""
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Cache-Control", "no-store")
+        shared: dict[str, Any] = {
+            "actor": self._actor,
+            "error": None,
+            "sent": {},
+            "form_key": secrets.token_urlsafe(16),
+        }
+        self.render(template, **(shared | values))
+
+    async def attempt(self, act: Callable[[], Awaitable[None]], retry: Callable[[AppError], Awaitable[None]]) -> None:
+        """Do what a form asks; when it is refused, `retry` shows the form again with what was typed."""
+        try:
+            await act()
+        except AppError as error:
+            self.set_status(error.status)
+            await retry(error)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        _, exception, _ = kwargs.get("exc_info", (None, None, None))
+        error = self._as_app_error(status_code, exception)
+        if isinstance(exception, HTTPError) and exception.status_code == 403:
+            error = errors.Forbidden("The form is too old or came from another site; load the page again and resend it")
+        self.set_status(error.status)
+        for name, value in error.headers.items():
+            self.set_header(name, value)
+        self.show("error.html", error=error)
+
+
+def _moment(text: str | None) -> str:
+    """`2026-11-23T09:30:00.000Z` as people without a script read it."""
+    return "" if text is None else f"{text[:10]} {text[11:16]} UTC"
+
+
+class PlainLoginHandler(PlainHandler):
+    needs_actor = False
+
+    async def get(self) -> None:
+        """GET /plain/login"""
+        self.show("sign_in.html")
+
+    async def post(self) -> None:
+        """POST /plain/login"""
+        await self.attempt(self._sign_in, self._again)
+
+    async def _sign_in(self) -> None:
+        sent = parse_body(Credentials, self.form("username", "password"))
+        user = await self.read(lambda conn: user_store.by_username(conn, sent.username))
+        await self.check_password(sent.username, sent.password, user)
+        assert user is not None  # or check_password would have raised
+        clock, days = self.desk.clock, self.desk.config.token_days
+        try:
+            session = await self.desk.db.write(
+                lambda conn: accounts.start_session(conn, user, now=clock.now(), token_days=days)
+            )
+        except VerifyAgain:
+            raise errors.InvalidCredentials from None
+        self.set_cookie(
+            COOKIE,
+            session.token,
+            path="/plain",
+            expires_days=days,
+            httponly=True,
+            samesite="Strict",
+            secure=self.request.protocol == "https",
+        )
+        self.redirect("/plain", status=303)
+
+    async def _again(self, error: AppError) -> None:
+        self.show("sign_in.html", error=error, sent=self.form("username"))
+
+
+class PlainLogoutHandler(PlainHandler):
+    async def post(self) -> None:
+        """POST /plain/logout"""
+        await self.desk.db.write(lambda conn: accounts.end_session(conn, self.actor))
+        self.clear_cookie(COOKIE, path="/plain")
+        self.redirect("/plain/login", status=303)
+
+
+class PlainTicketsHandler(PlainHandler):
+    async def get(self) -> None:
+        """GET /plain"""
+        arguments = {n: v for n, v in self.request.query_arguments.items() if any(v)}
+        query = parse_query(TicketsQuery, arguments)
+        now = self.desk.clock.now()
+        page = await self.read(lambda conn: tickets.page(conn, self.actor, query, now=now))
+        kept = [(n, v.decode("utf-8", "replace")) for n, vs in arguments.items() for v in vs if n != "offset"]
+        following = "?" + urlencode([*kept, ("offset", page.next_offset)]) if page.next_offset else None
+        self.show("tickets.html", page=page, query=query, following=following, statuses=STATUSES, moment=_moment)
+
+
+class PlainNewTicketHandler(PlainHandler):
+    async def get(self) -> None:
+        """GET /plain/tickets/new"""
+        self.show("new_ticket.html", priorities=PRIORITIES)
+
+    async def post(self) -> None:
+        """POST /plain/tickets/new"""
+        await self.attempt(self._create, self._again)
+
+    async def _create(self) -> None:
+        self.fields = dict(self.form("title", "description", "priority"))
+        self.idempotency_key = self.get_body_argument("form_key", "")[:255] or None
+        new = parse_body(NewTicket, self.fields)
+
+        def work(conn: Connection) -> Answer:
+            ticket_id = tickets.create(conn, self.actor, new, now=self.desk.clock.now(), may_set_sla=False)
+            return Answer(303, headers={"Location": f"/plain/tickets/{ticket_id}"})
+
+        done = await self.perform(work)
+        self.redirect(done.headers["Location"], status=303)
+
+    async def _again(self, error: AppError) -> None:
+        sent = self.form("title", "description", "priority")
+        self.show("new_ticket.html", priorities=PRIORITIES, error=error, sent=sent)
+
+
+class PlainTicketHandler(PlainHandler):
+    async def get(self, number: str) -> None:
+        """GET /plain/tickets/:id"""
+        await self._show(number)
+
+    async def _show(self, number: str, error: AppError | None = None, sent: dict[str, str] | None = None) -> None:
+        ticket_id, now = _ticket_id(number), self.desk.clock.now()
+        view = await self.read(
+            lambda conn: views.full_ticket(conn, self.actor, visible_ticket(conn, self.actor, ticket_id), now=now)
+        )
+        self.show("ticket.html", ticket=view.ticket, error=error, sent=sent or {}, moment=_moment)
+
+    async def post(self, number: str) -> None:
+        """POST /plain/tickets/:id: a comment, or a new status"""
+        act = self._set_status if self.get_body_argument("status", "") else self._comment
+        await self.attempt(lambda: act(number), lambda error: self._show(number, error, self.form("body")))
+
+    async def _comment(self, number: str) -> None:
+        ticket_id = _ticket_id(number)
+        self.fields = dict(self.form("body"))
+        self.idempotency_key = self.get_body_argument("form_key", "")[:255] or None
+        new = parse_body(NewComment, self.fields)
+
+        def work(conn: Connection) -> Answer:
+            comments.add(conn, self.actor, ticket_id, new, now=self.desk.clock.now())
+            return Answer(303)
+
+        await self.perform(work)
+        self.redirect(f"/plain/tickets/{ticket_id}#end", status=303)
+
+    async def _set_status(self, number: str) -> None:
+        ticket_id = _ticket_id(number)
+        version = self.get_body_argument("version", "")
+        fields = {"status": self.get_body_argument("status"), "version": int(version) if version.isdecimal() else None}
+        changes = parse_body(TicketChanges, fields)
+        await self.desk.db.write(
+            lambda conn: ticket_changes.change(
+                conn, self.actor, ticket_id, changes, if_match=None, now=self.desk.clock.now()
+            )
+        )
+        self.redirect(f"/plain/tickets/{ticket_id}", status=303)
+
+
+def _ticket_id(number: str) -> int:
+    if not (number.isascii() and number.isdigit() and len(number) < 16):
+        raise errors.NotFound("ticket")
+    return int(number)
+
+
+PLAIN_ROUTES: tuple[tuple[str, type[PlainHandler]], ...] = (
+    (r"/plain/?", PlainTicketsHandler),
+    (r"/plain/login", PlainLoginHandler),
+    (r"/plain/logout", PlainLogoutHandler),
+    (r"/plain/tickets/new", PlainNewTicketHandler),
+    (r"/plain/tickets/([^/]+)", PlainTicketHandler),
+)

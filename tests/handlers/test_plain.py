@@ -1,0 +1,132 @@
+"""The pages without JavaScript."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.conftest import Api, Response
+
+pytestmark = pytest.mark.gen_test
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+class Browser:
+    """Keeps cookies and form tokens, as a browser does."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        self.cookies: dict[str, str] = {}
+        self.page = ""
+
+    async def open(self, path: str) -> Response:
+        return self._keep(await self.api.get(path, headers=self._cookie()))
+
+    async def send(self, path: str, with_token: bool = True, **fields: str) -> Response:
+        if with_token:
+            found = re.search(r'name="_xsrf" value="([^"]+)"', self.page)
+            assert found is not None
+            fields["_xsrf"] = found[1]
+        body = urlencode(fields).encode()
+        return self._keep(await self.api.post(path, raw=body, headers=FORM | self._cookie()))
+
+    async def sign_in(self, username: str, password: str = "correct horse") -> Response:
+        await self.open("/plain/login")
+        return await self.send("/plain/login", username=username, password=password)
+
+    def hidden(self, name: str) -> str:
+        found = re.search(rf'name="{name}" value="([^"]+)"', self.page)
+        assert found is not None
+        return found[1]
+
+    def _cookie(self) -> dict[str, str]:
+        return {"Cookie": "; ".join(f"{n}={v}" for n, v in self.cookies.items())} if self.cookies else {}
+
+    def _keep(self, response: Response) -> Response:
+        for line in response.headers.get_list("Set-Cookie"):
+            name, _, value = line.split(";", 1)[0].partition("=")
+            self.cookies[name] = value
+        if response.status not in (302, 303):
+            self.page = response.body.decode()
+        return response
+
+
+async def signed_in(api: Api, role: str = "user") -> Browser:
+    account = await api.register(role)
+    browser = Browser(api)
+    assert (await browser.sign_in(account["user"]["username"])).status == 303
+    return browser
+
+
+async def test_nobody_sees_a_page_without_signing_in(api: Api) -> None:
+    response = await Browser(api).open("/plain")
+    assert (response.status, response.headers["Location"]) == (302, "/plain/login")
+
+
+async def test_the_cookie_is_kept_from_scripts_and_other_sites(api: Api) -> None:
+    account = await api.register()
+    response = await Browser(api).sign_in("nobody", "wrong password")
+    assert response.status == 401
+    response = await Browser(api).sign_in(account["user"]["username"])
+    (cookie,) = [c for c in response.headers.get_list("Set-Cookie") if c.startswith("helpdesk_plain=")]
+    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie and "Path=/plain" in cookie
+
+
+async def test_the_api_does_not_look_at_the_cookie(api: Api) -> None:
+    browser = await signed_in(api)
+    response = await api.get("/api/me", headers={"Cookie": f"helpdesk_plain={browser.cookies['helpdesk_plain']}"})
+    assert response.code == "UNAUTHENTICATED"
+
+
+async def test_a_ticket_is_created_found_commented_and_closed(api: Api) -> None:
+    browser = await signed_in(api)
+    await browser.open("/plain/tickets/new")
+    fields = {"title": "Desk <wobbles>", "description": "On one leg.", "form_key": browser.hidden("form_key")}
+    first = await browser.send("/plain/tickets/new", **fields)
+    again = await browser.send("/plain/tickets/new", **fields)
+    assert first.status == again.status == 303
+    assert first.headers["Location"] == again.headers["Location"] == "/plain/tickets/1"
+    await browser.open("/plain?q=wobb&status=")
+    assert "Desk &lt;wobbles&gt;" in browser.page
+    await browser.open("/plain/tickets/1")
+    assert (await browser.send("/plain/tickets/1", body="Since Monday.", form_key="x")).status == 303
+    await browser.open("/plain/tickets/1")
+    assert "Since Monday." in browser.page
+    assert (await browser.send("/plain/tickets/1", status="closed", version="1")).status == 303
+    await browser.open("/plain/tickets/1")
+    assert "Open it again" in browser.page
+
+
+async def test_a_refused_form_keeps_what_was_typed(api: Api) -> None:
+    browser = await signed_in(api)
+    await browser.open("/plain/tickets/new")
+    response = await browser.send("/plain/tickets/new", title=" ", description="A long <story>.")
+    assert response.status == 400
+    assert "A long &lt;story&gt;." in browser.page and "title must not be blank" in browser.page
+
+
+async def test_a_form_without_its_token_is_refused(api: Api) -> None:
+    browser = await signed_in(api)
+    response = await browser.send("/plain/tickets/new", with_token=False, title="x", description="y")
+    assert response.status == 403
+    assert (await api.get("/api/tickets", token=await api.token("agent"))).json["items"] == []
+
+
+async def test_an_internal_note_is_not_shown_to_the_requester(api: Api) -> None:
+    browser, agent = await signed_in(api), await api.token("agent")
+    await browser.open("/plain/tickets/new")
+    await browser.send("/plain/tickets/new", title="Desk", description="Wobbles.")
+    await api.post("/api/tickets/1/comments", {"body": "He broke it.", "internal": True}, token=agent)
+    await browser.open("/plain/tickets/1")
+    assert "He broke it." not in browser.page and "Wobbles." in browser.page
+
+
+async def test_signing_out_ends_the_token(api: Api) -> None:
+    browser = await signed_in(api)
+    await browser.open("/plain")
+    token = browser.cookies["helpdesk_plain"]
+    assert (await browser.send("/plain/logout")).status == 303
+    assert (await api.get("/api/me", token=token)).code == "INVALID_TOKEN"
