@@ -29,8 +29,32 @@ const routes = [
   { pattern: /^\/tickets$/, open: list_view },
   { pattern: /^\/tickets\/new$/, open: new_view },
   { pattern: /^\/tickets\/(\d+)$/, open: ticket_view },
+  { pattern: /^\/dashboard$/, open: for_role(session.is_staff, async () => (await import("./js/dashboard_view.js")).dashboard_view) },
+  { pattern: /^\/people$/, open: for_role(session.is_admin, async () => (await import("./js/people_view.js")).people_view) },
+  { pattern: /^\/account$/, open: late(async () => (await import("./js/account_view.js")).account_view) },
+  { pattern: /^\/console$/, open: late(async () => (await import("./js/console_view.js")).console_view) },
   { pattern: /^/, open: missing_view },
 ];
+
+/** A view that is fetched when first wanted: most people never open it. @param {() => Promise<(context: any) => import("./js/router.js").View>} load */
+function late(load) {
+  return (context) => {
+    const place = h("div.late");
+    let view = null;
+    let is_closed = false;
+    const ready = load().then((open) => {
+      if (is_closed) return;
+      view = open(context);
+      place.replaceWith(view.element);
+      router.arrived(view.title);
+    }, (error) => note(`This page could not be read: ${error.message}`, { tone: "bad" }));
+    return { element: place, title: router.LATE, ready, close: () => { is_closed = true; view?.close(); }, update: (next) => view?.update?.(next) ?? false };
+  };
+}
+/** The same, for some only; to others there is no such page. */
+function for_role(may, load) {
+  return (context) => (may() ? late(load)(context) : missing_view());
+}
 
 /** Where a path may not be shown: the one to show instead. @param {string} path */
 function turn_away(path) {

@@ -92,9 +92,21 @@ export async function send(path, { method = "GET", body, key, headers = {}, sign
 
 /** The live stream's response; the caller reads it. @param {string} last_id @param {AbortSignal} signal */
 export function open_stream(last_id, signal) {
-  const headers = { ...standing_headers(undefined, undefined), Accept: "text/event-stream" };
-  return fetch("/api/events", { headers: last_id ? { ...headers, "Last-Event-ID": last_id } : headers, signal, cache: "no-store" });
+  return stream("/api/events", last_id ? { "Last-Event-ID": last_id } : {}, signal);
 }
+
+/** Hand over a stream's text as it comes, until `signal`. @param {string} path @param {Record<string, string>} headers @param {(text: string) => void} take @param {AbortSignal} signal */
+export async function listen(path, headers, take, signal) {
+  try {
+    const response = await stream(path, headers, signal);
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) take(part.value);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+const stream = (path, headers, signal) => fetch(path, { headers: { ...standing_headers(), Accept: "text/event-stream", ...headers }, signal, cache: "no-store" });
 
 /** @param {any} body @param {string|undefined} key @returns {Record<string, string>} */
 function standing_headers(body, key) {

@@ -4,8 +4,9 @@ import { note_error } from "./announce.js";
 import { PRIORITY_NAMES, priority_badge, status_badge, STATUS_NAMES } from "./badges.js";
 import { fill, h, hidden, uid } from "./dom.js";
 import { icon } from "./icons.js";
+import { same } from "./merge.js";
 import { pick } from "./picker.js";
-import { is_plain } from "./query.js";
+import { is_plain, OPEN } from "./query.js";
 import { is_staff } from "./session.js";
 
 const TYPING_MS = 320;
@@ -36,7 +37,7 @@ export function filter_bar(on_query, known_tags) {
   function paint_chips() {
     const list = (names, sign) => Object.keys(names).map((v) => ({ value: v, label: names[v], sign: sign(v) }));
     fill(chips,
-      chip("Status", query.status.map((s) => STATUS_NAMES[s] ?? s).join(", "), async (a) => {
+      chip("Status", status_said(query.status), async (a) => {
         const value = await pick({ title: "Status", multiple: true, value: query.status, anchor: a, options: list(STATUS_NAMES, status_badge) });
         if (value) set({ status: value });
       }),
@@ -80,4 +81,9 @@ export function filter_bar(on_query, known_tags) {
 function assignee_said(id) {
   if (id === "me") return "me";
   return id === "none" ? "nobody" : id && `person ${id}`;
+}
+
+/** @param {string[]} status */
+function status_said(status) {
+  return same(status, OPEN) ? "unfinished" : status.map((s) => STATUS_NAMES[s] ?? s).join(", ");
 }

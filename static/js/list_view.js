@@ -40,7 +40,7 @@ export function list_view(context) {
     h("header.page__header", heading, count,
       h("a.button.button--primary.page__new", { href: "/tickets/new" }, icon("plus"), "New ticket")),
     filters.element, news,
-    h("div.tickets__head", { "aria-hidden": "true" }, ["", "No.", "Title", "Status", "Priority", "Requester", "Assignee", "Created", "Time left"].map((t) => h("span", t))),
+    h("div.tickets__head", { "aria-hidden": "true" }, ["", "No.", "Title", "Status", "Priority", "Assignee", "Time left"].map((t) => h("span", t))),
     rows, tail, bulk.element);
   element.classList.toggle("page--staff", is_staff());
 

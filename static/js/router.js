@@ -12,6 +12,9 @@ let outlet = h("main", { id: "main", class: "main", tabindex: "-1" });
 /** @type {View|null} */
 let current = null;
 let current_path = "";
+let to_settle = false;
+/** The title of a view that is still being fetched. */
+export const LATE = "";
 /** @type {((path: string) => string|null)} */
 let guard = () => null;
 /** @type {(path: string) => void} */
@@ -62,14 +65,20 @@ function show({ restore = false, first = false, keep_focus = false }) {
     current = route.open({ ...context, params: match.slice(1) });
     current_path = pathname;
     fill(outlet, current.element);
-    set_title(current.title);
+    to_settle = !first && !keep_focus;
+    if (current.title !== LATE) arrived(current.title);
     on_change(here());
-    if (!first && !keep_focus) settle(current.title);
     const top = restore ? history.state?.scroll ?? 0 : 0;
     scrollTo(0, top);
     if (restore && current.ready) current.ready.then(() => scrollTo(0, top));
     return;
   }
+}
+
+/** A view stands: name the page and go there. @param {string} title */
+export function arrived(title) {
+  set_title(title);
+  if (to_settle) settle(title);
 }
 
 /** @param {string} title */

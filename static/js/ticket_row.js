@@ -1,6 +1,6 @@
 // One ticket in the list.
 import { ago, sla_clock } from "./clock.js";
-import { marked, person_badge, priority_badge, status_badge, tag_list } from "./badges.js";
+import { marked, name_of, person_badge, priority_badge, status_badge, tag_list } from "./badges.js";
 import { h, hidden } from "./dom.js";
 import { snippet } from "./marks.js";
 import { is_staff } from "./session.js";
@@ -20,19 +20,17 @@ export function ticket_row(ticket, options) {
   return h("li", { class: `row${staff ? " row--staff" : ""}${ticket.left ? " row--left" : ""}${options.selected ? " row--selected" : ""}`, dataset: { id: ticket.id } },
     staff && h("label.row__check", hidden(`Select ticket ${ticket.id}`),
       h("input", { type: "checkbox", checked: options.selected, dataset: { part: "check" }, onclick: (e) => options.on_select(e.target.checked, e.shiftKey) })),
-    h("span.row__number", hidden("Ticket "), String(ticket.id)),
     h("div.row__main",
       h("a.row__title", { href: `/tickets/${ticket.id}`, dataset: { part: "title" }, dir: "auto" }, marked(ticket.title, options.terms)),
       options.terms.length > 0 && h("p.row__snippet", { dir: "auto" }, marked(snippet(ticket.description, options.terms), options.terms)),
-      (ticket.tags.length > 0 || ticket.comment_count > 0 || ticket.left) && h("span.row__extra",
+      h("span.row__extra",
         ticket.left && h("span.row__left-note", "no longer in this view"),
-        tag_list(ticket.tags),
-        ticket.comment_count > 0 && h("span.row__replies", `${ticket.comment_count} ${ticket.comment_count === 1 ? "reply" : "replies"}`))),
+        h("span.row__creator", { dir: "auto" }, hidden("Requester: "), name_of(ticket.creator)), ago(ticket.created_at), tag_list(ticket.tags),
+        ticket.comment_count > 0 && `${ticket.comment_count} ${ticket.comment_count === 1 ? "reply" : "replies"}`)),
+    h("span.row__number", hidden("Ticket "), String(ticket.id)),
     cell("status", status_badge(ticket.status), "status"),
     cell("priority", priority_badge(ticket.priority), "priority"),
-    h("span.row__creator", person_badge(ticket.creator, { role: "Requester" })),
     cell("assignee", person_badge(ticket.assignee, { role: "Assignee" }), "assignee_id"),
-    h("span.row__age", hidden("Created "), ago(ticket.created_at)),
     h("span.row__clock", sla_clock(ticket)));
 }
 

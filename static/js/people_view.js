@@ -1,0 +1,71 @@
+// Who uses the desk: search, roles, who may sign in. For admins.
+import * as api from "./api.js";
+import { forget_agents } from "./agents.js";
+import { note, note_error } from "./announce.js";
+import { avatar, name_of, ROLE_NAMES } from "./badges.js";
+import { confirmed } from "./dialog.js";
+import { fill, h, hidden } from "./dom.js";
+import { icon } from "./icons.js";
+import { user } from "./session.js";
+
+const PAGE = 50;
+const TYPING_MS = 320;
+
+/** @returns {import("./router.js").View} */
+export function people_view() {
+  let offset = 0;
+  let timer = 0;
+  let abort = new AbortController();
+  const search = h("input.input.filters__search", { type: "search", "aria-label": "Search people", placeholder: "Name or username begins with", oninput: () => { clearTimeout(timer); timer = window.setTimeout(restart, TYPING_MS); } });
+  const role = h("select.input.input--select", { "aria-label": "Role", onchange: restart }, h("option", { value: "" }, "Every role"), Object.keys(ROLE_NAMES).map((r) => h("option", { value: r }, ROLE_NAMES[r])));
+  const active = h("select.input.input--select", { "aria-label": "State", onchange: restart }, [["", "Active or not"], ["true", "Active"], ["false", "Deactivated"]].map(([v, l]) => h("option", { value: v }, l)));
+  const rows = h("tbody");
+  const tail = h("div.tickets__tail");
+  const element = h("section.page",
+    h("header.page__header", h("h1.page__title", "People")),
+    h("form.filters", { role: "search", onsubmit: (e) => e.preventDefault() }, h("span.filters__label", icon("search")), search, role, active),
+    h("div.scroll", { tabindex: "0", role: "group", "aria-label": "People" }, h("table.table.people", h("thead", h("tr", ["Name", "Username", "Email", "Role", "May sign in"].map((c) => h("th", { scope: "col" }, c)))), rows)), tail);
+
+  function restart() { offset = 0; load(); }
+  async function load() {
+    abort.abort();
+    abort = new AbortController();
+    const { signal } = abort;
+    const params = new URLSearchParams({ limit: String(PAGE), offset: String(offset) });
+    for (const [key, input] of [["q", search], ["role", role], ["active", active]]) if (input.value.trim()) params.set(key, input.value.trim());
+    try {
+      const { body } = await api.get(`/api/users?${params}`, { signal });
+      if (offset === 0) fill(rows);
+      rows.append(...body.items.map(person_row));
+      offset = body.next_offset ?? 0;
+      fill(tail, !rows.children.length && h("p.muted", "Nobody matches."), body.next_offset !== null && h("button.button", { onclick: load }, "Load more"));
+    } catch (error) {
+      if (!signal.aborted) fill(tail, h("p.form-error", { role: "alert" }, error.message), h("button.button", { onclick: restart }, "Try again"));
+    }
+  }
+
+  function person_row(p) {
+    const choose = h("select.input.input--select", { "aria-label": `Role of ${name_of(p)}`, onchange: () => save({ role: choose.value }) }, Object.keys(ROLE_NAMES).map((r) => h("option", { value: r, selected: r === p.role }, ROLE_NAMES[r])));
+    const box = h("input", { type: "checkbox", checked: p.active, onchange: async () => {
+      const sure = box.checked || (await confirmed(`Deactivate ${name_of(p)}?`, "They are signed out everywhere at once and cannot sign in again. Their tickets stay.", "Deactivate"));
+      if (sure) save({ active: box.checked }); else box.checked = true;
+    } });
+    const row = h("tr", { class: p.active ? null : "people__off" },
+      h("th", { scope: "row" }, h("span.person", avatar(p), h("span.person__name", { dir: "auto" }, name_of(p)), p.id === user().id && h("span.tag", "you"))),
+      h("td", p.username), h("td", p.email ?? ""), h("td", choose), h("td", h("label.check", box, hidden(`${name_of(p)} may sign in`), h("span", { "aria-hidden": "true" }, p.active ? "Yes" : "No"))));
+    async function save(change) {
+      try {
+        const { body } = await api.patch(`/api/users/${p.id}`, change);
+        forget_agents();
+        note(`${name_of(body)}: ${ROLE_NAMES[body.role]}${body.active ? "" : ", deactivated"}.`, { tone: "good" });
+        row.replaceWith(person_row(body));
+      } catch (error) {
+        note_error(error);
+        row.replaceWith(person_row(p));
+      }
+    }
+    return row;
+  }
+  load();
+  return { element, title: "People", close: () => { clearTimeout(timer); abort.abort(); } };
+}
