@@ -17,7 +17,6 @@ from helpdesk.handlers.body_limit import BodyLimit
 from helpdesk.handlers.http import HttpHandler
 from helpdesk.handlers.meta import UnknownPathHandler
 from helpdesk.handlers.pages import FileHandler, PageHandler
-from helpdesk.logs import log_request
 from helpdesk.messages.meta import ManifestCall
 from helpdesk.routes import ROUTES
 
@@ -59,7 +58,7 @@ def make_app(desk: Desk) -> HelpDesk:
     ]
     return HelpDesk(
         handlers,
-        log_function=lambda handler: log_request(handler, _request_id(handler)),
+        log_function=lambda handler: desk.access_log.note(handler, _request_id(handler)),
         cross_origin_protection=True,
         serve_traceback=False,
         **plain.SETTINGS,

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from helpdesk.clock import Clock
 from helpdesk.config import Config
 from helpdesk.db.engine import Database
+from helpdesk.encoded_tickets import EncodedTickets
 from helpdesk.live import Hub
+from helpdesk.logs import AccessLog
 from helpdesk.passwords import Passwords
 from helpdesk.ratelimit import LoginThrottle, TokenBuckets
 from helpdesk.sessions import Sessions
@@ -22,7 +24,9 @@ class Desk:
     buckets: TokenBuckets | None  # None where the rate limit is off
     logins: LoginThrottle
     sessions: Sessions
+    encoded: EncodedTickets
     hub: Hub
+    access_log: AccessLog
     started_at: float  # on the monotonic clock, in seconds
     draining: bool = False  # the server stops; connections are closed after their answer
     in_hand: int = 0  # requests that a handler works on
@@ -39,6 +43,8 @@ def open_desk(config: Config, clock: Clock, db: Database) -> Desk:
         buckets=TokenBuckets(config.rate_limit, clock.monotonic) if limited else None,
         logins=LoginThrottle(config.login_limit, clock.monotonic),
         sessions=Sessions(db, clock),
+        encoded=EncodedTickets(db, clock),
         hub=Hub(db, clock),
+        access_log=AccessLog(config.log_format),
         started_at=clock.monotonic(),
     )

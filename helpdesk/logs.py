@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
+import time
 from typing import Any
 
 from tornado.web import RequestHandler
 
 from helpdesk.clock import rfc3339
 
-access = logging.getLogger("helpdesk.access")
+WRITE_WITHIN_S = 0.05  # how long a request's line may wait for others
 
 
 class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         stamp = rfc3339(int(record.created * 1000))
         line = f"{stamp} {record.levelname.lower()} {_escaped(record.getMessage())}"
-        fields = getattr(record, "fields", None)
-        if fields:
-            line = f"{stamp} " + " ".join(f"{name}={_quoted(value)}" for name, value in fields.items())
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
@@ -30,8 +29,8 @@ class _JsonFormatter(logging.Formatter):
             "time": rfc3339(int(record.created * 1000)),
             "level": record.levelname.lower(),
             "logger": record.name,
+            "message": record.getMessage(),
         }
-        line |= getattr(record, "fields", None) or {"message": record.getMessage()}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line)
@@ -39,6 +38,8 @@ class _JsonFormatter(logging.Formatter):
 
 def _escaped(text: str) -> str:
     """No control character: a client's words must not write a line of their own."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -57,21 +58,40 @@ def set_up(log_format: str) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-def log_request(handler: RequestHandler, request_id: str) -> None:
-    """The one line of a finished request. The query string is left out: it holds what people look for."""
-    request = handler.request
-    status = handler.get_status()
-    access.log(
-        logging.ERROR if status >= 500 else logging.INFO,
-        "request",
-        extra={
-            "fields": {
-                "method": request.method,
-                "path": request.path,
-                "status": status,
-                "ms": round(1000 * request.request_time(), 1),
-                "address": request.remote_ip,
-                "request_id": request_id,
-            }
-        },
-    )
+class AccessLog:
+    """The line of each finished request, written a few at a time: one system call for all of a moment.
+
+    Past the logging module, which costs a request a tenth of its time. The query string is left out:
+    it holds what people look for.
+    """
+
+    def __init__(self, log_format: str) -> None:
+        self._as_json = log_format == "json"
+        self._lines: list[str] = []
+
+    def note(self, handler: RequestHandler, request_id: str) -> None:
+        """Write the request's line soon."""
+        request = handler.request
+        fields: dict[str, object] = {
+            "method": request.method,
+            "path": request.path,
+            "status": handler.get_status(),
+            "ms": round(1000 * request.request_time(), 1),
+            "address": request.remote_ip,
+            "request_id": request_id,
+        }
+        moment = rfc3339(time.time_ns() // 1_000_000)
+        if self._as_json:
+            line = json.dumps({"time": moment, "level": "info", "logger": "helpdesk.access"} | fields)
+        else:
+            line = f"{moment} " + " ".join([f"{name}={_quoted(value)}" for name, value in fields.items()])
+        if not self._lines:
+            asyncio.get_running_loop().call_later(WRITE_WITHIN_S, self.write)
+        self._lines.append(line)
+
+    def write(self) -> None:
+        """Write what waits."""
+        lines, self._lines = self._lines, []
+        if lines:
+            sys.stderr.write("\n".join(lines) + "\n")
+            sys.stderr.flush()

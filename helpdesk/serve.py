@@ -100,6 +100,7 @@ async def serve(config: Config) -> int:
         desk.passwords.close()
         await db.close()
         lock.release()
+        desk.access_log.write()
     return 1 if failed.is_set() else 0
 
 

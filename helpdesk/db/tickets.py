@@ -168,8 +168,17 @@ class Order(msgspec.Struct, frozen=True):
     descending: bool = True
 
 
-def page_ids(conn: Connection, where: Filter, order: Order, *, now: int, limit: int, offset: int) -> list[int]:
-    """Ids of a page of tickets, in order; ties go by id in the direction of the sort.
+class Stamp(msgspec.Struct, frozen=True):
+    """Tells one state of a ticket, as lists show it, from every other, but for the names of people."""
+
+    id: int
+    version: int
+    comment_count: int
+    breached: bool
+
+
+def page(conn: Connection, where: Filter, order: Order, *, now: int, limit: int, offset: int) -> list[Stamp]:
+    """The stamps of a page of tickets, in order; ties go by id in the direction of the sort.
 
     `now` decides which clocks have passed their deadline.
     """
@@ -183,7 +192,7 @@ def page_ids(conn: Connection, where: Filter, order: Order, *, now: int, limit: 
     # Nearly always no deadline lies between its moment and its entry: then one index answers.
     any_due = where.breached is not None and bool(conn.execute(_ANY_DUE, {"now": now}).scalar())
     statement = _page_statement(_shape(where), len(where.words), order, any_due)
-    return list(conn.execute(statement, values).scalars())
+    return [row_as(Stamp, row) for row in conn.execute(statement, values)]
 
 
 def _shape(where: Filter) -> tuple[tuple[str, bool | None], ...]:
@@ -194,10 +203,11 @@ def _shape(where: Filter) -> tuple[tuple[str, bool | None], ...]:
 
 
 @lru_cache(maxsize=512)
-def _page_statement(shape: tuple[tuple[str, bool | None], ...], words: int, order: Order, any_due: bool) -> Select[int]:
+def _page_statement(shape: tuple[tuple[str, bool | None], ...], words: int, order: Order, any_due: bool) -> Select[Any]:
     used = dict(shape)
     names = [f"word_{n}" for n in range(words)]
-    query = select(tickets.c.id).limit(bindparam("limit")).offset(bindparam("offset"))
+    query = select(tickets.c.id, tickets.c.version, tickets.c.comment_count, tickets.c.breached)
+    query = query.limit(bindparam("limit")).offset(bindparam("offset"))
     created_at: ColumnElement[int] = tickets.c.created_at
     if "tag" in used:
         # Walk the tag's own list, which is in the order of creation.

@@ -57,7 +57,7 @@ def settle(conn: Connection, ticket: TicketRow, *, now: int) -> TicketRow:
         conn,
         ticket_id=ticket.id,
         version=ticket.version,
-        actor_id=None,
+        actor=None,
         action="sla_breached",
         data={"sla_deadline": rfc3339(ticket.sla_deadline), "sla_minutes": ticket.sla_minutes},
         now=now,

@@ -44,14 +44,14 @@ def add(conn: Connection, actor: Actor, ticket_id: int, new: NewComment, *, now:
         conn,
         ticket_id=ticket.id,
         version=ticket.version,
-        actor_id=actor.id,
+        actor=actor,
         action="commented",
         data={"comment_id": comment_id},
         now=now,
         internal=internal,
     )
     if not actor.is_staff and ticket.status in ("pending", "resolved"):
-        ticket_changes.apply(conn, ticket, {"status": "open"}, actor_id=actor.id, now=now)
+        ticket_changes.apply(conn, ticket, {"status": "open"}, actor=actor, now=now)
     return Comment(
         id=comment_id,
         ticket_id=ticket.id,

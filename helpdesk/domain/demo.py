@@ -78,7 +78,7 @@ def _events(now: int) -> list[_Event]:
 
 def _open(conn: Connection, people: dict[str, Actor], story: Story, at: int) -> int:
     new = NewTicket(story.title, story.description, story.priority, list(story.tags), story.sla_minutes)
-    return tickets.create(conn, people[story.by], new, now=at, may_set_sla=True)
+    return tickets.create(conn, people[story.by], new, now=at, may_set_sla=True).ticket.id
 
 
 def _set(conn: Connection, people: dict[str, Actor], ticket_id: int, step: Set, at: int) -> None:
@@ -87,7 +87,7 @@ def _set(conn: Connection, people: dict[str, Actor], ticket_id: int, step: Set, 
     wanted = dict(step.fields)
     if "assignee" in wanted:
         wanted["assignee_id"] = people[wanted.pop("assignee")].id
-    ticket_changes.apply(conn, ticket, wanted, actor_id=people[step.by].id, now=at)
+    ticket_changes.apply(conn, ticket, wanted, actor=people[step.by], now=at)
 
 
 def _say(

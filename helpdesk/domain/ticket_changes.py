@@ -54,8 +54,8 @@ def change(
         raise _conflict(conn, actor, ticket, changes.version, VersionMismatch, "version", now=now)
     _check_move(actor, ticket, wanted)
     if wanted.get("assignee_id") not in (None, ticket.assignee_id):
-        tickets.check_assignee(conn, wanted["assignee_id"])
-    return apply(conn, ticket, wanted, actor_id=actor.id, now=now)
+        tickets.checked_assignee(conn, wanted["assignee_id"])
+    return apply(conn, ticket, wanted, actor=actor, now=now)
 
 
 def _wanted(changes: TicketChanges) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def _conflict(
     )
 
 
-def apply(conn: Connection, ticket: TicketRow, wanted: dict[str, Any], *, actor_id: int | None, now: int) -> TicketRow:
+def apply(conn: Connection, ticket: TicketRow, wanted: dict[str, Any], *, actor: Actor, now: int) -> TicketRow:
     """Set the fields and all that follows from them: clock, resolved_at, timeline, search.
 
     `wanted` is under the names of PATCH, checked already. Gives the ticket as it is then; raises
@@ -129,7 +129,7 @@ def apply(conn: Connection, ticket: TicketRow, wanted: dict[str, Any], *, actor_
         conn,
         ticket_id=ticket.id,
         version=after.version,
-        actor_id=actor_id,
+        actor=actor,
         action="updated",
         data={"changes": changes},
         now=now,

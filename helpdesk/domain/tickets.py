@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from helpdesk.db import search
 from helpdesk.db import tickets as store
 from helpdesk.db import users as user_store
 from helpdesk.db.engine import Connection
-from helpdesk.db.tickets import Filter, Order
+from helpdesk.db.tickets import Filter, Order, Stamp, TicketRow
+from helpdesk.db.users import UserRow
 from helpdesk.domain import clocks, sla, timeline, views
 from helpdesk.domain.access import Actor
 from helpdesk.domain.sla import SlaClock
 from helpdesk.domain.tags import normal_tag, normal_tags
+from helpdesk.domain.views import TicketView
 from helpdesk.domain.words import index_text, query_words
 from helpdesk.errors import Forbidden, InvalidField, InvalidParam
 from helpdesk.messages.fields import PRIORITIES, STATUSES
-from helpdesk.messages.tickets import NewTicket, Stats, StatsQuery, TicketPage, TicketsQuery
+from helpdesk.messages.tickets import ListedTicket, NewTicket, Stats, StatsQuery, TicketsQuery
+
+T = TypeVar("T")
 
 
-def create(conn: Connection, actor: Actor, new: NewTicket, *, now: int, may_set_sla: bool) -> int:
-    """The new ticket's id.
+def create(conn: Connection, actor: Actor, new: NewTicket, *, now: int, may_set_sla: bool) -> TicketView:
+    """The new ticket in full.
 
     `may_set_sla`: whether a requester may choose the minutes. Raises Forbidden or InvalidField.
     """
@@ -28,11 +33,9 @@ def create(conn: Connection, actor: Actor, new: NewTicket, *, now: int, may_set_
         raise Forbidden("Only agents and admins assign tickets", "assignee_id")
     if new.sla_minutes is not None and not (actor.is_staff or may_set_sla):
         raise Forbidden("Only agents and admins set sla_minutes", "sla_minutes")
-    if new.assignee_id is not None:
-        check_assignee(conn, new.assignee_id)
+    assignee = checked_assignee(conn, new.assignee_id) if new.assignee_id is not None else None
     tags = normal_tags(new.tags or [])
     priority = new.priority or "medium"
-    clock = SlaClock(now, new.sla_minutes or sla.DEFAULT_MINUTES[priority])
     first_fields = {
         "title": new.title,
         "description": new.description,
@@ -40,39 +43,62 @@ def create(conn: Connection, actor: Actor, new: NewTicket, *, now: int, may_set_
         "priority": priority,
         "tags": tags,
         "assignee_id": new.assignee_id,
-        "sla_minutes": clock.minutes,
+        "sla_minutes": new.sla_minutes or sla.DEFAULT_MINUTES[priority],
     }
-    values: dict[str, Any] = first_fields | {
+    ticket = _insert(conn, actor, assignee, first_fields, now=now)
+    entry = timeline.record(
+        conn, ticket_id=ticket.id, version=1, actor=actor, action="created", data=first_fields, now=now
+    )
+    search.add(conn, ticket.id, 0, title=index_text(new.title), body=index_text(new.description))
+    return views.new_ticket(ticket, entry, now=now)
+
+
+def _insert(
+    conn: Connection, actor: Actor, assignee: UserRow | None, first_fields: dict[str, Any], *, now: int
+) -> TicketRow:
+    """The row of a new ticket, as reading it would give it."""
+    tags = first_fields["tags"]
+    values: dict[str, Any] = {
+        **first_fields,
         "creator_id": actor.id,
         "version": 1,
-        "breached": False,
         "first_responded_at": None,
         "resolved_at": None,
         "created_at": now,
         "updated_at": now,
         "comment_count": 0,
         "internal_count": 0,
-        **clocks.columns(clock),
+        **clocks.columns(SlaClock(now, first_fields["sla_minutes"])),
     }
     ticket_id = store.insert(conn, values, tags)
-    timeline.record(
-        conn, ticket_id=ticket_id, version=1, actor_id=actor.id, action="created", data=first_fields, now=now
+    return TicketRow(
+        id=ticket_id,
+        creator_username=actor.username,
+        creator_name=actor.name,
+        creator_role=actor.role,
+        assignee_username=assignee.username if assignee else None,
+        assignee_name=assignee.name if assignee else None,
+        assignee_role=assignee.role if assignee else None,
+        **(values | {"tags": " ".join(tags)}),
     )
-    search.add(conn, ticket_id, 0, title=index_text(new.title), body=index_text(new.description))
-    return ticket_id
 
 
-def check_assignee(conn: Connection, user_id: int) -> None:
-    """Raises InvalidField unless the user is an active agent or admin."""
+def checked_assignee(conn: Connection, user_id: int) -> UserRow:
+    """The user. Raises InvalidField unless it is an active agent or admin."""
     user = user_store.by_id(conn, user_id)
     if user is None or not user.active or user.role == "user":
         raise InvalidField("assignee_id must be the id of an active agent or admin", "assignee_id")
+    return user
 
 
-def page(conn: Connection, actor: Actor, query: TicketsQuery, *, now: int) -> TicketPage:
-    """A page of the tickets that the actor may see and the query asks for.
+Show = Callable[[Connection, Sequence[Stamp]], list[T]]
 
-    Raises InvalidParam for a sort by relevance without words to look for.
+
+def page(conn: Connection, actor: Actor, query: TicketsQuery, show: Show[T], *, now: int) -> tuple[list[T], int | None]:
+    """A page of the tickets that the actor may see and the query asks for, and the next page's offset.
+
+    `show` turns their stamps into what the caller wants. Raises InvalidParam for a sort by relevance
+    without words to look for.
     """
     words = query_words(query.q)
     sort = query.sort or "-created_at"
@@ -80,7 +106,7 @@ def page(conn: Connection, actor: Actor, query: TicketsQuery, *, now: int) -> Ti
         if not query.q:
             raise InvalidParam("sort by relevance needs q, the words to look for", "sort")
         sort = "-created_at"  # a q of punctuation only is as if absent
-    ids = store.page_ids(
+    stamps = store.page(
         conn,
         _filter(actor, query, words),
         Order(sort.removeprefix("-"), sort.startswith("-")),
@@ -88,12 +114,18 @@ def page(conn: Connection, actor: Actor, query: TicketsQuery, *, now: int) -> Ti
         limit=query.limit + 1,
         offset=query.offset,
     )
-    rows = store.by_ids(conn, ids[: query.limit])
-    more = len(ids) > query.limit
-    return TicketPage(
-        [views.listed_ticket(row, for_staff=actor.is_staff, now=now) for row in rows],
-        query.offset + query.limit if more else None,
-    )
+    more = len(stamps) > query.limit
+    return show(conn, stamps[: query.limit]), query.offset + query.limit if more else None
+
+
+def listing(actor: Actor, now: int) -> Show[ListedTicket]:
+    """What shows tickets as typed values."""
+
+    def listed(conn: Connection, stamps: Sequence[Stamp]) -> list[ListedTicket]:
+        rows = store.by_ids(conn, [stamp.id for stamp in stamps])
+        return [views.listed_ticket(row, for_staff=actor.is_staff, now=now) for row in rows]
+
+    return listed
 
 
 def _filter(actor: Actor, query: TicketsQuery, words: tuple[str, ...]) -> Filter:

@@ -8,6 +8,8 @@ import msgspec
 
 from helpdesk.db import timeline as store
 from helpdesk.db.engine import Connection
+from helpdesk.db.timeline import EntryRow
+from helpdesk.domain.access import Actor
 from helpdesk.messages.fields import Action
 
 
@@ -16,22 +18,36 @@ def record(
     *,
     ticket_id: int,
     version: int,
-    actor_id: int | None,
+    actor: Actor | None,
     action: Action,
     data: dict[str, Any],
     now: int,
     internal: bool = False,
-) -> int:
-    """Append an entry in the caller's transaction; its id. `actor_id` is None for the system."""
-    return store.append(
+) -> EntryRow:
+    """Append an entry in the caller's transaction; the entry. `actor` is None for the system."""
+    encoded = msgspec.json.encode(data).decode()
+    actor_id = actor.id if actor else None
+    entry_id = store.append(
         conn,
         ticket_id=ticket_id,
         actor_id=actor_id,
         action=action,
-        data=msgspec.json.encode(data).decode(),
+        data=encoded,
         version=version,
         internal=internal,
         created_at=now,
+    )
+    return EntryRow(
+        id=entry_id,
+        ticket_id=ticket_id,
+        action=action,
+        data=encoded,
+        internal=internal,
+        created_at=now,
+        actor_id=actor_id,
+        actor_username=actor.username if actor else None,
+        actor_name=actor.name if actor else None,
+        actor_role=actor.role if actor else None,
     )
 
 

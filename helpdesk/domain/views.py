@@ -76,8 +76,19 @@ class TicketView(msgspec.Struct, frozen=True):
     etag: str
 
 
+def new_ticket(row: TicketRow, created: EntryRow, *, now: int) -> TicketView:
+    """A ticket in full that has just been created, without reading it back."""
+    shown = Ticket(**_shown(row, for_staff=True, now=now), comments=[], timeline=[entry(created)])
+    return TicketView(shown, etag(row.version, created.id))
+
+
+def etag(version: int, entry_id: int) -> str:
+    """A ticket's entity tag: its version, a dot, and the id of the newest entry the viewer may see."""
+    return f'"{version}.{entry_id}"'
+
+
 def full_ticket(conn: Connection, actor: Actor, row: TicketRow, *, now: int) -> TicketView:
-    """The ticket in full. Its tag is the version, a dot, and the id of the newest entry the actor may see."""
+    """The ticket in full, as the actor sees it."""
     staff = actor.is_staff
     entries = timeline_store.newest(conn, row.id, internal=staff, limit=SHOWN_WITH_TICKET)
     thread = comment_store.newest(conn, row.id, internal=staff, limit=SHOWN_WITH_TICKET) if row.comment_count else []
@@ -86,7 +97,7 @@ def full_ticket(conn: Connection, actor: Actor, row: TicketRow, *, now: int) -> 
         comments=[comment(c) for c in thread],
         timeline=[entry(e) for e in entries],
     )
-    return TicketView(ticket, f'"{row.version}.{entries[-1].id}"')
+    return TicketView(ticket, etag(row.version, entries[-1].id))
 
 
 def comment(row: CommentRow) -> Comment:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
@@ -14,6 +14,7 @@ from helpdesk.domain.idempotency import Answer
 from helpdesk.handlers.caller import CallerHandler
 from helpdesk.handlers.calls import Access, Call
 from helpdesk.handlers.cors import cors_headers, is_preflight, preflight_headers
+from helpdesk.handlers.http import API_HEADERS
 from helpdesk.messages.parsing import parse_body, parse_json_object, parse_query
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -26,15 +27,15 @@ _KEY_MAX = 255
 class ApiHandler(CallerHandler):
     """Closed by default: a verb is there only where its route says who may call it."""
 
+    fixed_headers: ClassVar[dict[str, str]] = API_HEADERS
+
     def initialize(self, **kwargs: Any) -> None:
         super().initialize(**kwargs)
         self._who: dict[str, Access] = kwargs["who"]
 
     def set_default_headers(self) -> None:
         super().set_default_headers()
-        self._headers["Content-Type"] = "application/json"
-        self._headers["Cache-Control"] = "no-store"
-        if self.desk_or_none is None:
+        if self.desk_or_none is None or not self.desk.config.cors_origins:
             return
         for name, value in cors_headers(self.desk.config.cors_origins, self.request.headers.get("Origin")).items():
             self._headers[name] = value

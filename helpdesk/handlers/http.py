@@ -25,10 +25,16 @@ CONTENT_SECURITY_POLICY = (
     "font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
-_SECURITY_HEADERS = {
+API_HEADERS = {
     "Server": "HelpDeskMini",
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
+    "Content-Type": "application/json",
+    "Cache-Control": "no-store",
+}
+PAGE_HEADERS = {
+    "Server": "HelpDeskMini",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
@@ -46,6 +52,8 @@ class HttpHandler(RequestHandler):
     """The common base. `deny` and `write_error` are the only places that render an error."""
 
     SUPPORTED_METHODS: ClassVar[Any] = _EveryMethod()  # type: ignore[misc]
+    # Pages need all of the security headers; JSON that no browser shows gets by with fewer.
+    fixed_headers: ClassVar[dict[str, str]] = PAGE_HEADERS
     desk: Desk
 
     def initialize(self, **kwargs: Any) -> None:
@@ -58,7 +66,7 @@ class HttpHandler(RequestHandler):
 
     def set_default_headers(self) -> None:
         # Tornado clears all headers before it renders an error; these are set again each time.
-        for name, value in _SECURITY_HEADERS.items():
+        for name, value in self.fixed_headers.items():
             self._headers[name] = value
         self._headers["X-Request-Id"] = self.request_id
         if self.desk_or_none is not None and self.desk_or_none.draining:

@@ -153,10 +153,11 @@ class PlainTicketsHandler(PlainHandler):
         arguments = {n: v for n, v in self.request.query_arguments.items() if any(v)}
         query = parse_query(TicketsQuery, arguments)
         now = self.desk.clock.now()
-        page = await self.read(lambda conn: tickets.page(conn, self.actor, query, now=now))
+        show = tickets.listing(self.actor, now)
+        items, offset = await self.read(lambda conn: tickets.page(conn, self.actor, query, show, now=now))
         kept = [(n, v.decode("utf-8", "replace")) for n, vs in arguments.items() for v in vs if n != "offset"]
-        following = "?" + urlencode([*kept, ("offset", page.next_offset)]) if page.next_offset else None
-        self.show("tickets.html", page=page, query=query, following=following, statuses=STATUSES, moment=_moment)
+        following = "?" + urlencode([*kept, ("offset", offset)]) if offset else None
+        self.show("tickets.html", items=items, query=query, following=following, statuses=STATUSES, moment=_moment)
 
 
 class PlainNewTicketHandler(PlainHandler):
@@ -174,8 +175,8 @@ class PlainNewTicketHandler(PlainHandler):
         new = parse_body(NewTicket, self.fields)
 
         def work(conn: Connection) -> Answer:
-            ticket_id = tickets.create(conn, self.actor, new, now=self.desk.clock.now(), may_set_sla=False)
-            return Answer(303, headers={"Location": f"/plain/tickets/{ticket_id}"})
+            view = tickets.create(conn, self.actor, new, now=self.desk.clock.now(), may_set_sla=False)
+            return Answer(303, headers={"Location": f"/plain/tickets/{view.ticket.id}"})
 
         done = await self.perform(work)
         self.redirect(done.headers["Location"], status=303)
