@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 MINUTE_MS = 60_000
@@ -38,11 +39,13 @@ class SystemClock:
 def rfc3339(moment: int) -> str:
     """`2026-11-23T09:30:00.000Z`: RFC 3339 in UTC with milliseconds."""
     second, ms = divmod(moment, 1000)
-    stamp = time.gmtime(second)
-    return (
-        f"{stamp.tm_year:04}-{stamp.tm_mon:02}-{stamp.tm_mday:02}"
-        f"T{stamp.tm_hour:02}:{stamp.tm_min:02}:{stamp.tm_sec:02}.{ms:03}Z"
-    )
+    return f"{_whole_second(second)}.{ms:03}Z"
+
+
+@lru_cache(maxsize=4096)
+def _whole_second(second: int) -> str:
+    # Most moments that are shown share their second with others: those of one ticket, or of now.
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
 def rfc3339_or_none(moment: int | None) -> str | None:

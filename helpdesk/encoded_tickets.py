@@ -133,13 +133,15 @@ class EncodedTickets:
                 self._listed_bytes -= self._listed.pop(next(iter(self._listed))).size_bytes
 
     def _forget(self, touched: Touched) -> None:
-        if any(noun == "user" for noun, _ in touched):
+        if "user" in touched:
             self._forget_all()  # their names stand in tickets; people change seldom
-        for noun, key in touched:
-            if noun == "ticket" and isinstance(key, int):
-                for viewpoint in ((key, True), (key, False)):
-                    self._drop_full(viewpoint)
-                    self._loading.pop(viewpoint, None)
+        if not self._full and not self._loading:
+            return
+        for ticket_id in touched.get("ticket", ()):
+            assert isinstance(ticket_id, int)
+            for viewpoint in ((ticket_id, True), (ticket_id, False)):
+                self._drop_full(viewpoint)
+                self._loading.pop(viewpoint, None)
 
     def _forget_all(self) -> None:
         self._full.clear()

@@ -117,7 +117,7 @@ class Hub:
         db.on_commit(self._wake)
 
     def _wake(self, touched: Touched) -> None:
-        if self._streams and any(noun == "entry" for noun, _ in touched):
+        if self._streams and "entry" in touched:
             self._woken.set()
 
     async def subscribe(self, actor: Actor) -> tuple[Stream, int]:

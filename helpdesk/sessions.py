@@ -44,8 +44,7 @@ class Sessions:
         self._known[digest] = found
 
     def _forget(self, touched: Touched) -> None:
-        digests = {key for noun, key in touched if noun == "token"}
-        users = {key for noun, key in touched if noun == "user"}
+        digests, users = touched.get("token", set()), touched.get("user", set())
         if not digests and not users:
             return
         self._generation += 1

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, CursorResult, Row
 
 T = TypeVar("T")
 Noun = Literal["ticket", "user", "token", "entry"]
-Touched = frozenset[tuple[Noun, object]]
+Touched = dict[Noun, set[object]]  # what a commit changed: the ids of each noun, a token's digest
 CommitListener = Callable[[Touched], None]
 
 __all__ = ["CommitListener", "Connection", "Database", "Noun", "Touched", "new_id", "row_as", "touch", "touched"]
@@ -54,12 +54,13 @@ class Database(Protocol):
 
 def touch(conn: Connection, noun: Noun, key: object) -> None:
     """Note that this transaction changes `noun` `key`; listeners hear of it after the commit."""
-    conn.info.setdefault("touched", set()).add((noun, key))
+    conn.info.setdefault("touched", {}).setdefault(noun, set()).add(key)
 
 
 def touched(conn: Connection) -> Touched:
     """All that was noted since the last call."""
-    return frozenset(conn.info.pop("touched", ()))
+    noted: Touched = conn.info.pop("touched", {})
+    return noted
 
 
 def row_as(kind: type[T], row: Row[*tuple[Any, ...]]) -> T:

@@ -260,7 +260,7 @@ class SqliteDatabase:
 def _fail(batch: list[_Job], error: Unavailable) -> Touched:
     for job in batch:
         job.error = error
-    return frozenset()
+    return {}
 
 
 def _unknown_outcome() -> Unavailable:

@@ -6,7 +6,6 @@ After the IETF draft "The Idempotency-Key HTTP Header Field", and the contract's
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -49,8 +48,7 @@ def fingerprint(method: str, path: str, body: dict[str, Any], *, secrets: tuple[
     Whoever leaves one out compares it in another way.
     """
     shown = {name: value for name, value in body.items() if name not in secrets}
-    text = json.dumps([method, path, shown], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).digest()
+    return hashlib.sha256(msgspec.json.encode([method, path, shown], order="sorted")).digest()
 
 
 def once(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 
+from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, RequestStartLine, ResponseStartLine
 
 BODY_MAX_BYTES = 1024 * 1024  # the contract's limit
 # What is still read of a body that was refused, so that its sender sees the answer.
 DRAIN_MAX_BYTES = 16 * 1024 * 1024
 DRAIN_MAX_S = 2.0
+BODY_TIMEOUT_S = 30.0  # for a body to arrive in full; then the connection is closed
 
 
 class BodyLimit(HTTPMessageDelegate):
@@ -23,6 +25,7 @@ class BodyLimit(HTTPMessageDelegate):
         self._inner = inner
         self._size_bytes = 0
         self._drained = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
         self.is_over = False
         self.request = request
         request.body_limit = self  # type: ignore[attr-defined]
@@ -37,6 +40,9 @@ class BodyLimit(HTTPMessageDelegate):
     ) -> Awaitable[None] | None:
         # Tornado has not looked at Content-Length yet; what is no number it refuses itself.
         declared = headers.get("Content-Length", "")
+        if declared not in ("", "0") or "Transfer-Encoding" in headers:
+            # A timer of our own: Tornado's costs a short body as much as parsing it.
+            self._timer = asyncio.get_running_loop().call_later(BODY_TIMEOUT_S, self._give_up)
         result = self._inner.headers_received(start_line, headers)
         if declared.isascii() and declared.isdigit() and int(declared[:20]) > BODY_MAX_BYTES:
             self._refuse()
@@ -54,13 +60,23 @@ class BodyLimit(HTTPMessageDelegate):
         return self._inner.data_received(chunk)
 
     def finish(self) -> None:
-        self._drained.set()
+        self._end()
         if not self.is_over:
             self._inner.finish()
 
     def on_connection_close(self) -> None:
-        self._drained.set()
+        self._end()
         self._inner.on_connection_close()
+
+    def _end(self) -> None:
+        self._drained.set()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _give_up(self) -> None:
+        connection = self.request.connection
+        assert isinstance(connection, HTTP1Connection)
+        connection.close()
 
     def _refuse(self) -> None:
         self.is_over = True

@@ -31,7 +31,7 @@ class SlaSweep:
         db.on_commit(self._note)
 
     def _note(self, touched: Touched) -> None:
-        if any(noun == "ticket" for noun, _ in touched):
+        if "ticket" in touched:
             self._changed.set()
 
     async def run(self) -> None:
