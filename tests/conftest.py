@@ -18,7 +18,8 @@ from helpdesk.clock import parse_rfc3339
 from helpdesk.config import Config, Rate
 from helpdesk.db.engine import Connection
 from helpdesk.db.migrations.run import prepare_sqlite
-from helpdesk.db.sqlite import SqliteDatabase, open_engine
+from helpdesk.db.sqlite import SqliteDatabase
+from helpdesk.db.sqlite_connection import open_engine
 from helpdesk.desk import Desk, open_desk
 from helpdesk.serve import Server
 

@@ -193,7 +193,6 @@ idempotency = Table(
     Column("body", LargeBinary, nullable=False),
     Column("created_at", BigInteger, nullable=False, index=True),
     PrimaryKeyConstraint("scope", "key"),
-    sqlite_with_rowid=False,
 )
 
 # The search index. `rowid` is `ticket id << 24 | document`: document 0 is the ticket's own text,

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.db.sqlite import driver, open_engine
+from helpdesk.db.sqlite_connection import driver, open_engine
 from helpdesk.errors import StartError
 
 # A test holds this against the newest file in versions/; it is here so that a start that has

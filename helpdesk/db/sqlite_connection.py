@@ -1,0 +1,60 @@
+"""Connections to the SQLite file, set up as the threads need them."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import cast
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from helpdesk.errors import StartError
+
+_PRAGMAS = {
+    "busy_timeout": 5000,
+    "foreign_keys": 1,
+    "journal_mode": "wal",
+    "synchronous": 2,  # FULL: an answer with 2xx must survive a power cut
+    "trusted_schema": 0,
+}
+
+
+def open_engine(path: Path, *, read_only: bool) -> Engine:
+    """An engine whose connections are set up as this module needs them.
+
+    The driver begins no transaction by itself: the threads below say BEGIN, so that DDL and several
+    reads are transactions too.
+    """
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512),
+        poolclass=NullPool,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _set_up(raw: sqlite3.Connection, _record: object) -> None:
+        for name, value in _PRAGMAS.items():
+            raw.execute(f"PRAGMA {name}={value}")
+            (got,) = raw.execute(f"PRAGMA {name}").fetchone()
+            if got != value:
+                raise StartError(f"SQLite did not take {name}={value} on {path}; is the file system writable?")
+        raw.execute("PRAGMA cache_size=-16384")
+        if read_only:
+            raw.execute("PRAGMA query_only=1")
+
+    return engine
+
+
+def driver(conn: Connection) -> sqlite3.Connection:
+    """The driver's own connection, for what must not go through SQLAlchemy: BEGIN, SAVEPOINT, COMMIT."""
+    return cast(sqlite3.Connection, conn.connection.dbapi_connection)
+
+
+def is_store_fault(error: BaseException) -> bool:
+    """Whether the store is at fault (disk full, I/O error, file locked or damaged), not our statement."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(cause, sqlite3.OperationalError | sqlite3.DatabaseError) and not isinstance(
+        cause, sqlite3.IntegrityError | sqlite3.ProgrammingError
+    )
