@@ -1,0 +1,1 @@
+"""What it costs, against the limits of the machine. `make bench` runs all of it."""
