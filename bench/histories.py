@@ -14,7 +14,11 @@ END = parse_rfc3339("2026-11-23T09:00:00.000Z")  # when the newest ticket is mad
 SPAN_MS = 730 * DAY_MS  # two years of tickets, whatever their number
 REQUESTERS, AGENTS = 400, 20
 COMMENTS_EACH = 3
-_TAGS = [f"{kind}-{n}" if n else kind for n in range(8) for kind in "network printer mail access hardware erp web phone".split()]
+_TAGS = [
+    f"{kind}-{n}" if n else kind
+    for n in range(8)
+    for kind in ["network", "printer", "mail", "access", "hardware", "erp", "web", "phone"]
+]
 
 
 class Comment(NamedTuple):
@@ -55,7 +59,12 @@ def _history(number: int, total: int, texts: Texts) -> History:
     agent = int(AGENTS * rng.random() ** 1.5)
     gap_ms = int(rng.expovariate(1 / 90) * MINUTE_MS) + 1
     comments = [
-        Comment(created_at + gap_ms * (n + 1), agent if n % 2 == 0 else creator, texts.prose(rng, 5, 14), n % 2 == 0 and rng.random() < 0.15)
+        Comment(
+            created_at + gap_ms * (n + 1),
+            agent if n % 2 == 0 else creator,
+            texts.prose(rng, 5, 14),
+            n % 2 == 0 and rng.random() < 0.15,
+        )
         for n in range(COMMENTS_EACH)
     ]
     status = _status(rng, number, total)

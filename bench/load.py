@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from bench.histories import AGENTS, COMMENTS_EACH, REQUESTERS, SPAN_MS, END, History, histories
+from bench.histories import AGENTS, COMMENTS_EACH, END, REQUESTERS, SPAN_MS, History, histories
 from bench.texts import Texts
 from helpdesk.clock import rfc3339
 from helpdesk.db.migrations.run import prepare_sqlite
@@ -97,13 +97,25 @@ def _add(rows: Rows, ticket_id: int, history: History) -> None:
     if clock.due_at is not None and clock.due_at <= END:
         clock = _settle(entries, clock, version, clock.due_at)
     columns = clocks.columns(clock)
-    row = first_fields | columns | {
-        "id": ticket_id, "status": status, "priority_rank": PRIORITIES.index(history.priority),
-        "tags": " ".join(history.tags), "version": version, "creator_id": history.creator + 1,
-        "assignee_id": assignee_id, "first_responded_at": first_responded_at, "resolved_at": resolved_at,
-        "created_at": history.created_at, "updated_at": updated_at, "comment_count": len(history.comments),
-        "internal_count": internal_count,
-    }
+    row = (
+        first_fields
+        | columns
+        | {
+            "id": ticket_id,
+            "status": status,
+            "priority_rank": PRIORITIES.index(history.priority),
+            "tags": " ".join(history.tags),
+            "version": version,
+            "creator_id": history.creator + 1,
+            "assignee_id": assignee_id,
+            "first_responded_at": first_responded_at,
+            "resolved_at": resolved_at,
+            "created_at": history.created_at,
+            "updated_at": updated_at,
+            "comment_count": len(history.comments),
+            "internal_count": internal_count,
+        }
+    )
     rows["tickets"].append(tuple(row[c.name] for c in metadata.tables["tickets"].columns))
     rows["ticket_tags"] += [(tag, history.created_at, ticket_id) for tag in history.tags]
     first_entry = (ticket_id - 1) * ENTRIES_EACH + 1

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, case, exists, fun
 
 from helpdesk.db import search
 from helpdesk.db.engine import Connection, new_id, row_as, touch
-from helpdesk.db.schema import ticket_tags, tickets, users
+from helpdesk.db.schema import ticket_counts, ticket_tags, tickets, users
 from helpdesk.messages.fields import PRIORITIES, Priority, Role, Status
 
 
@@ -252,25 +252,34 @@ def _ordering(order: Order, names: list[str], created_at: ColumnElement[int]) ->
 
 
 class Count(msgspec.Struct, frozen=True):
-    """How many tickets share a status, a priority and whether they are breached."""
+    """How many tickets share all of these; `assignee` is 0 for nobody."""
 
     status: Status
     priority: Priority
     breached: bool
+    assignee: int
     tickets: int
-    unassigned: int
-    mine: int
 
 
-def counts(conn: Connection, *, assignee_id: int, now: int) -> list[Count]:
-    """All tickets, counted by status, priority and breach as it stands at `now`."""
-    breached = _is_breached(any_due=True)
-    query = select(
+_COUNTS = select(*ticket_counts.c).where(ticket_counts.c.tickets != 0)
+_DUE_COUNTS = (
+    select(
         tickets.c.status,
         tickets.c.priority,
-        breached.label("is_breached"),
+        tickets.c.breached,
+        func.coalesce(tickets.c.assignee_id, 0),
         func.count(),
-        func.sum(case((tickets.c.assignee_id.is_(None), 1), else_=0)),
-        func.sum(case((tickets.c.assignee_id == assignee_id, 1), else_=0)),
-    ).group_by(tickets.c.status, tickets.c.priority, breached)
-    return [row_as(Count, row) for row in conn.execute(query, {"now": now})]
+    )
+    .where(tickets.c.sla_due_at <= bindparam("now"))
+    .group_by(tickets.c.status, tickets.c.priority, tickets.c.breached, tickets.c.assignee_id)
+)
+
+
+def counts(conn: Connection) -> list[Count]:
+    """All tickets, counted; a breach counts from its entry on."""
+    return [row_as(Count, row) for row in conn.execute(_COUNTS)]
+
+
+def due_counts(conn: Connection, now: int) -> list[Count]:
+    """Those whose deadline passed by `now` without an entry yet, counted; nearly always none."""
+    return [row_as(Count, row) for row in conn.execute(_DUE_COUNTS, {"now": now})]

@@ -9,7 +9,7 @@ from helpdesk.db import search
 from helpdesk.db import tickets as store
 from helpdesk.db import users as user_store
 from helpdesk.db.engine import Connection
-from helpdesk.db.tickets import Filter, Order, Stamp, TicketRow
+from helpdesk.db.tickets import Count, Filter, Order, Stamp, TicketRow
 from helpdesk.db.users import UserRow
 from helpdesk.domain import clocks, sla, timeline, views
 from helpdesk.domain.access import Actor
@@ -151,16 +151,17 @@ def _user_id(text: str | None, actor: Actor) -> int | None:
 
 def stats(conn: Connection, actor: Actor, query: StatsQuery, *, now: int) -> Stats:
     """How many tickets there are of each kind; `mine` are those assigned to the actor."""
-    groups = [
-        group
-        for group in store.counts(conn, assignee_id=actor.id, now=now)
-        if not (query.unresolved and group.status in ("resolved", "closed"))
-    ]
+
+    def counted(groups: list[Count]) -> list[Count]:
+        return [g for g in groups if not (query.unresolved and g.status in ("resolved", "closed"))]
+
+    groups = counted(store.counts(conn))
+    due = counted(store.due_counts(conn, now))
     return Stats(
         total=sum(g.tickets for g in groups),
         by_status={s: sum(g.tickets for g in groups if g.status == s) for s in STATUSES},
         by_priority={p: sum(g.tickets for g in groups if g.priority == p) for p in PRIORITIES},
-        breached=sum(g.tickets for g in groups if g.breached),
-        unassigned=sum(g.unassigned for g in groups),
-        mine=sum(g.mine for g in groups),
+        breached=sum(g.tickets for g in groups if g.breached) + sum(g.tickets for g in due),
+        unassigned=sum(g.tickets for g in groups if g.assignee == 0),
+        mine=sum(g.tickets for g in groups if g.assignee == actor.id),
     )
