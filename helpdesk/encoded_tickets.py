@@ -16,7 +16,8 @@ from msgspec import Raw, Struct
 from helpdesk.clock import Clock
 from helpdesk.db import tickets as store
 from helpdesk.db.engine import Connection, Database, Touched
-from helpdesk.db.tickets import Stamp, TicketRow
+from helpdesk.db.ticket_lists import Stamp
+from helpdesk.db.tickets import TicketRow
 from helpdesk.domain import views
 from helpdesk.domain.access import Actor, visible_ticket
 from helpdesk.errors import NotFound

@@ -16,7 +16,18 @@ Noun = Literal["ticket", "user", "token", "entry"]
 Touched = dict[Noun, set[object]]  # what a commit changed: the ids of each noun, a token's digest
 CommitListener = Callable[[Touched], None]
 
-__all__ = ["CommitListener", "Connection", "Database", "Noun", "Touched", "new_id", "row_as", "touch", "touched"]
+__all__ = [
+    "CommitListener",
+    "Connection",
+    "Database",
+    "Noun",
+    "Touched",
+    "forget",
+    "new_id",
+    "row_as",
+    "touch",
+    "touched",
+]
 
 
 class Database(Protocol):
@@ -61,6 +72,11 @@ def touched(conn: Connection) -> Touched:
     """All that was noted since the last call."""
     noted: Touched = conn.info.pop("touched", {})
     return noted
+
+
+def forget(conn: Connection) -> None:
+    """Drop all that was noted in a transaction that is rolled back."""
+    conn.info.clear()
 
 
 def row_as(kind: type[T], row: Row[*tuple[Any, ...]]) -> T:

@@ -228,13 +228,17 @@ idempotency = Table(
     PrimaryKeyConstraint("scope", "key"),
 )
 
+# Every word of the index that is longer than its shortest beginnings, to spell beginnings out.
+words = Table("words", metadata, Column("word", Text, primary_key=True), sqlite_with_rowid=False)
+
 # The search index. `rowid` is `ticket id << 24 | document`: document 0 is the ticket's own text,
 # document n its n-th comment, so a word leads to its ticket without a join. Contentless: the words
 # are those of helpdesk/domain/words.py, and what they came from stands in the tables above. The
+# `owner` is the id of the ticket's creator, so that requesters' searches pass over all others. The
 # tokenizer leaves every non-ASCII character alone, since Python has done its work already.
 SEARCH_DDL = """
 CREATE VIRTUAL TABLE search USING fts5(
-    title, body, internal,
+    owner, title, body, internal,
     content='', detail='column', tokenize='ascii', prefix='1 2 3'
 )
 """

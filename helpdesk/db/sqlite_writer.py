@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.db.engine import Touched, touched
+from helpdesk.db.engine import Touched, forget, touched
 from helpdesk.db.sqlite_connection import driver, is_store_fault
 from helpdesk.errors import Unavailable
 
@@ -105,7 +105,7 @@ class Writer:
             log.exception("the database cannot be written")
             if raw.in_transaction:
                 raw.execute("ROLLBACK")
-            touched(conn)
+            forget(conn)
             return _refuse(batch, _nothing_written())
         try:
             raw.execute("COMMIT")
@@ -128,7 +128,7 @@ class Writer:
                 self._do(conn, raw, job)
         except _HalfDone:
             raw.execute("ROLLBACK")
-            touched(conn)
+            forget(conn)
             raw.execute("BEGIN IMMEDIATE")
             for job in batch:
                 self._do_undoably(conn, raw, job)
@@ -152,6 +152,7 @@ class Writer:
             _check_alive(raw, error)
             job.error = _as_answer(error)
             raw.execute("ROLLBACK TO job")
+            conn.info.pop("known_words", None)
         raw.execute("RELEASE job")
 
     # On the event loop.

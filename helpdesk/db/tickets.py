@@ -1,15 +1,13 @@
-"""Queries on tickets: one, one changed, and the ids of a page."""
+"""Queries on tickets: one, one changed, those that are due, and how many there are."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, bindparam, case, exists, func, not_, or_, select
+from sqlalchemy import bindparam, func, select
 
-from helpdesk.db import search
 from helpdesk.db.engine import Connection, new_id, row_as, touch
 from helpdesk.db.schema import ticket_counts, ticket_tags, tickets, users
 from helpdesk.messages.fields import PRIORITIES, Priority, Role, Status
@@ -86,7 +84,6 @@ _DUE = (
     .order_by(tickets.c.sla_due_at)
     .limit(bindparam("limit"))
 )
-_ANY_DUE = select(exists(select(tickets.c.id).where(tickets.c.sla_due_at <= bindparam("now"))))
 
 
 def by_id(conn: Connection, ticket_id: int) -> TicketRow | None:
@@ -146,109 +143,6 @@ def next_due(conn: Connection) -> int | None:
 def due(conn: Connection, now: int, *, limit: int) -> list[int]:
     """Ids of tickets whose deadline has passed without a breach on record, longest overdue first."""
     return list(conn.execute(_DUE, {"now": now, "limit": limit}).scalars())
-
-
-class Filter(msgspec.Struct, frozen=True):
-    """Which tickets a list holds; None and () leave a thing open."""
-
-    words: tuple[str, ...] = ()
-    scope: search.Scope = "everything"
-    status: tuple[Status, ...] = ()
-    priority: tuple[Priority, ...] = ()
-    owner_id: int | None = None  # the requester whose tickets alone may be seen
-    creator_id: int | None = None
-    assignee_id: int | None = None
-    unassigned: bool = False
-    tag: str | None = None
-    breached: bool | None = None
-
-
-class Order(msgspec.Struct, frozen=True):
-    column: str = "created_at"
-    descending: bool = True
-
-
-class Stamp(msgspec.Struct, frozen=True):
-    """Tells one state of a ticket, as lists show it, from every other, but for the names of people."""
-
-    id: int
-    version: int
-    comment_count: int
-    breached: bool
-
-
-def page(conn: Connection, where: Filter, order: Order, *, now: int, limit: int, offset: int) -> list[Stamp]:
-    """The stamps of a page of tickets, in order; ties go by id in the direction of the sort.
-
-    `now` decides which clocks have passed their deadline.
-    """
-    values: dict[str, Any] = {"now": now, "limit": limit, "offset": offset}
-    for name in ("owner_id", "creator_id", "assignee_id", "tag", "status", "priority"):
-        if getattr(where, name):
-            values[name] = getattr(where, name)
-    for name, word in zip(search.names(where.words), where.words, strict=True):
-        values[name] = search.expression(word, where.scope)
-        values["title_" + name] = search.expression(word, "title")
-    # Nearly always no deadline lies between its moment and its entry: then one index answers.
-    any_due = where.breached is not None and bool(conn.execute(_ANY_DUE, {"now": now}).scalar())
-    statement = _page_statement(_shape(where), len(where.words), order, any_due)
-    return [row_as(Stamp, row) for row in conn.execute(statement, values)]
-
-
-def _shape(where: Filter) -> tuple[tuple[str, bool | None], ...]:
-    """What `where` filters by, without the values: one statement serves all filters of one shape."""
-    names = ("status", "priority", "owner_id", "creator_id", "assignee_id", "unassigned", "tag")
-    used: list[tuple[str, bool | None]] = [(name, None) for name in names if getattr(where, name)]
-    return (*used, ("breached", where.breached)) if where.breached is not None else tuple(used)
-
-
-@lru_cache(maxsize=512)
-def _page_statement(shape: tuple[tuple[str, bool | None], ...], words: int, order: Order, any_due: bool) -> Select[Any]:
-    used = dict(shape)
-    names = [f"word_{n}" for n in range(words)]
-    query = select(tickets.c.id, tickets.c.version, tickets.c.comment_count, tickets.c.breached)
-    query = query.limit(bindparam("limit")).offset(bindparam("offset"))
-    created_at: ColumnElement[int] = tickets.c.created_at
-    if "tag" in used:
-        # Walk the tag's own list, which is in the order of creation.
-        query = query.join(ticket_tags, ticket_tags.c.ticket_id == tickets.c.id)
-        query = query.where(ticket_tags.c.tag == bindparam("tag"))
-        created_at = ticket_tags.c.created_at
-    for name in ("status", "priority"):
-        if name in used:
-            query = query.where(tickets.c[name].in_(bindparam(name, expanding=True)))
-    if "owner_id" in used:
-        query = query.where(tickets.c.creator_id == bindparam("owner_id"))
-    if "creator_id" in used:
-        query = query.where(tickets.c.creator_id == bindparam("creator_id"))
-    if "assignee_id" in used:
-        query = query.where(tickets.c.assignee_id == bindparam("assignee_id"))
-    if "unassigned" in used:
-        query = query.where(tickets.c.assignee_id.is_(None))
-    if used.get("breached") is not None:
-        query = query.where(_is_breached(any_due) if used["breached"] else not_(_is_breached(any_due)))
-    for name in names:
-        query = query.where(tickets.c.id.in_(search.tickets_with(name)))
-    return query.order_by(*_ordering(order, names, created_at))
-
-
-def _is_breached(any_due: bool) -> ColumnElement[bool]:
-    if not any_due:
-        return tickets.c.breached
-    due_now = and_(tickets.c.sla_due_at.is_not(None), tickets.c.sla_due_at <= bindparam("now"))
-    return or_(tickets.c.breached, due_now)
-
-
-def _ordering(order: Order, names: list[str], created_at: ColumnElement[int]) -> tuple[ColumnElement[Any], ...]:
-    if order.column == "relevance":
-        # Most relevant first: those with every word in the title.
-        in_title = and_(*(tickets.c.id.in_(search.tickets_with("title_" + name)) for name in names))
-        key: ColumnElement[Any] = case((in_title, 0), else_=1)
-    elif order.column == "created_at":
-        key = created_at
-    else:
-        key = tickets.c["priority_rank" if order.column == "priority" else order.column]
-    return (key.desc(), tickets.c.id.desc()) if order.descending else (key, tickets.c.id)
 
 
 class Count(msgspec.Struct, frozen=True):

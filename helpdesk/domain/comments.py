@@ -91,9 +91,9 @@ def _counted(conn: Connection, actor: Actor, ticket: TicketRow, *, internal: boo
 def _index(conn: Connection, ticket: TicketRow, body: str, *, internal: bool) -> None:
     words = index_text(body)
     if internal:
-        search.add(conn, ticket.id, ticket.comment_count, internal=words)
+        search.add(conn, ticket.id, ticket.comment_count, owner_id=ticket.creator_id, internal=words)
     else:
-        search.add(conn, ticket.id, ticket.comment_count, body=words)
+        search.add(conn, ticket.id, ticket.comment_count, owner_id=ticket.creator_id, body=words)
 
 
 def page(conn: Connection, actor: Actor, ticket_id: int, query: CommentsQuery) -> CommentPage:

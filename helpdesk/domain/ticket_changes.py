@@ -135,8 +135,22 @@ def apply(conn: Connection, ticket: TicketRow, wanted: dict[str, Any], *, actor:
         now=now,
     )
     if "title" in changes or "description" in changes:
-        search.remove(conn, ticket.id, 0, title=index_text(ticket.title), body=index_text(ticket.description))
-        search.add(conn, ticket.id, 0, title=index_text(after.title), body=index_text(after.description))
+        search.remove(
+            conn,
+            ticket.id,
+            0,
+            owner_id=ticket.creator_id,
+            title=index_text(ticket.title),
+            body=index_text(ticket.description),
+        )
+        search.add(
+            conn,
+            ticket.id,
+            0,
+            owner_id=ticket.creator_id,
+            title=index_text(after.title),
+            body=index_text(after.description),
+        )
     # Read again: a new assignee's name comes from another table.
     return store.by_id(conn, ticket.id) or after
 

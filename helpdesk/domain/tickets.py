@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from helpdesk.db import search
+from helpdesk.db import search, ticket_lists, ticket_search
 from helpdesk.db import tickets as store
 from helpdesk.db import users as user_store
 from helpdesk.db.engine import Connection
-from helpdesk.db.tickets import Count, Filter, Order, Stamp, TicketRow
+from helpdesk.db.ticket_lists import Filter, Order, Stamp
+from helpdesk.db.tickets import Count, TicketRow
 from helpdesk.db.users import UserRow
 from helpdesk.domain import clocks, sla, timeline, views
 from helpdesk.domain.access import Actor
@@ -49,7 +50,7 @@ def create(conn: Connection, actor: Actor, new: NewTicket, *, now: int, may_set_
     entry = timeline.record(
         conn, ticket_id=ticket.id, version=1, actor=actor, action="created", data=first_fields, now=now
     )
-    search.add(conn, ticket.id, 0, title=index_text(new.title), body=index_text(new.description))
+    search.add(conn, ticket.id, 0, owner_id=actor.id, title=index_text(new.title), body=index_text(new.description))
     return views.new_ticket(ticket, entry, now=now)
 
 
@@ -106,7 +107,8 @@ def page(conn: Connection, actor: Actor, query: TicketsQuery, show: Show[T], *, 
         if not query.q:
             raise InvalidParam("sort by relevance needs q, the words to look for", "sort")
         sort = "-created_at"  # a q of punctuation only is as if absent
-    stamps = store.page(
+    find = ticket_search.page if words else ticket_lists.page
+    stamps = find(
         conn,
         _filter(actor, query, words),
         Order(sort.removeprefix("-"), sort.startswith("-")),

@@ -1,0 +1,138 @@
+"""Queries for lists of tickets: filters, orders, and a page of them. Those with words are in ticket_search.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, not_, or_, select
+
+from helpdesk.db.engine import Connection, row_as
+from helpdesk.db.schema import ticket_tags, tickets
+from helpdesk.db.search import Scope
+from helpdesk.messages.fields import Priority, Status
+
+_NO_LIMIT = 1 << 62
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Which tickets a list holds; None and () leave a thing open. Every one of `words` must occur."""
+
+    words: tuple[str, ...] = ()
+    scope: Scope = "everything"
+    status: tuple[Status, ...] = ()
+    priority: tuple[Priority, ...] = ()
+    owner_id: int | None = None  # the requester whose tickets alone may be seen
+    creator_id: int | None = None
+    assignee_id: int | None = None
+    unassigned: bool = False
+    tag: str | None = None
+    breached: bool | None = None
+
+
+class Order(msgspec.Struct, frozen=True):
+    """Ties go by id in the direction of the sort."""
+
+    column: str = "created_at"
+    descending: bool = True
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """Tells one state of a ticket, as lists show it, from every other, but for the names of people."""
+
+    id: int
+    version: int
+    comment_count: int
+    breached: bool
+    created_at: int
+
+
+def page(conn: Connection, where: Filter, order: Order, *, now: int, limit: int, offset: int) -> list[Stamp]:
+    """The stamps of a page of tickets, in order. `where.words` is not looked at.
+
+    `now` decides which clocks have passed their deadline.
+    """
+    return list(stamps(conn, where, order, now=now, limit=limit, offset=offset))
+
+
+def stamps(
+    conn: Connection,
+    where: Filter,
+    order: Order,
+    *,
+    now: int,
+    ids: Sequence[int] | None = None,
+    limit: int = _NO_LIMIT,
+    offset: int = 0,
+) -> Iterator[Stamp]:
+    """The stamps of all tickets that `where` lets through, in order, read as they are asked for.
+
+    With `ids`, of those tickets only.
+    """
+    values: dict[str, Any] = {"now": now, "limit": limit, "offset": offset, "ids": ids}
+    names = ("owner_id", "creator_id", "assignee_id", "tag", "status", "priority")
+    values |= {name: getattr(where, name) for name in names}
+    # Nearly always no deadline lies between its moment and its entry: then one index answers.
+    any_due = where.breached is not None and bool(conn.execute(_ANY_DUE, {"now": now}).scalar())
+    query = statement(_shape(where), order, any_due=any_due, of_ids=ids is not None)
+    return (row_as(Stamp, row) for row in conn.execute(query, values))
+
+
+_ANY_DUE = select(exists(select(tickets.c.id).where(tickets.c.sla_due_at <= bindparam("now"))))
+
+Shape = tuple[tuple[str, bool | None], ...]
+
+
+def _shape(where: Filter) -> Shape:
+    """What `where` filters by, without the values: one statement serves all filters of one shape."""
+    names = ("status", "priority", "owner_id", "creator_id", "assignee_id", "unassigned", "tag")
+    used: list[tuple[str, bool | None]] = [(name, None) for name in names if getattr(where, name)]
+    return (*used, ("breached", where.breached)) if where.breached is not None else tuple(used)
+
+
+@lru_cache(maxsize=512)
+def statement(shape: Shape, order: Order, *, any_due: bool, of_ids: bool) -> Select[Any]:
+    """The statement for all filters of one shape; its values are bound under the names of Filter."""
+    used = dict(shape)
+    created_at: ColumnElement[int] = tickets.c.created_at
+    query = select(tickets.c.id, tickets.c.version, tickets.c.comment_count, tickets.c.breached, tickets.c.created_at)
+    if "tag" in used:
+        # Walk the tag's own list, which is in the order of creation.
+        query = query.join(ticket_tags, ticket_tags.c.ticket_id == tickets.c.id)
+        query = query.where(ticket_tags.c.tag == bindparam("tag"))
+        created_at = ticket_tags.c.created_at
+    for condition in _conditions(used, any_due):
+        query = query.where(condition)
+    if of_ids:
+        query = query.where(tickets.c.id.in_(bindparam("ids", expanding=True)))
+    key = created_at if order.column == "created_at" else tickets.c[_COLUMN_OF.get(order.column, order.column)]
+    ordering = (key.desc(), tickets.c.id.desc()) if order.descending else (key, tickets.c.id)
+    return query.order_by(*ordering).limit(bindparam("limit")).offset(bindparam("offset"))
+
+
+_COLUMN_OF = {"priority": "priority_rank"}
+
+
+def _conditions(used: dict[str, bool | None], any_due: bool) -> Iterator[ColumnElement[bool]]:
+    for name in ("status", "priority"):
+        if name in used:
+            yield tickets.c[name].in_(bindparam(name, expanding=True))
+    if "owner_id" in used:
+        yield tickets.c.creator_id == bindparam("owner_id")
+    if "creator_id" in used:
+        yield tickets.c.creator_id == bindparam("creator_id")
+    if "assignee_id" in used:
+        yield tickets.c.assignee_id == bindparam("assignee_id")
+    if "unassigned" in used:
+        yield tickets.c.assignee_id.is_(None)
+    if "breached" in used:
+        yield _is_breached(any_due) if used["breached"] else not_(_is_breached(any_due))
+
+
+def _is_breached(any_due: bool) -> ColumnElement[bool]:
+    if not any_due:
+        return tickets.c.breached
+    due_now = and_(tickets.c.sla_due_at.is_not(None), tickets.c.sla_due_at <= bindparam("now"))
+    return or_(tickets.c.breached, due_now)
