@@ -13,7 +13,6 @@ import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.ioloop import IOLoop
 
-from helpdesk.app import make_app
 from helpdesk.clock import parse_rfc3339
 from helpdesk.config import Config, Rate
 from helpdesk.db.engine import Connection
