@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -145,6 +145,9 @@ class Api:
         self._client.close()
 
 
+Start = Callable[..., Awaitable[Api]]
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
@@ -168,8 +171,8 @@ def conn(tmp_path: Path) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def start(io_loop: IOLoop, clock: FakeClock, config: Config) -> Iterator[Callable[..., Api]]:
-    """Start the application on a free port: `start(mode="production")` overrides settings.
+def start(io_loop: IOLoop, clock: FakeClock, config: Config) -> Iterator[Start]:
+    """Start the application on a free port: `await start(mode="production")` overrides settings.
 
     No job runs by itself; a test calls what it needs. The demo is not seeded.
     """
@@ -183,8 +186,8 @@ def start(io_loop: IOLoop, clock: FakeClock, config: Config) -> Iterator[Callabl
         port = next(iter(server._sockets.values())).getsockname()[1]
         return Api(port, desk, clock), server
 
-    def start_with(**settings: Any) -> Api:
-        api, server = io_loop.run_sync(lambda: open_api(replace(config, **settings)))
+    async def start_with(**settings: Any) -> Api:
+        api, server = await open_api(replace(config, **settings))
         running.append((api, server))
         return api
 
@@ -204,6 +207,6 @@ def start(io_loop: IOLoop, clock: FakeClock, config: Config) -> Iterator[Callabl
 
 
 @pytest.fixture
-def api(start: Callable[..., Api]) -> Api:
+def api(start: Start, io_loop: IOLoop) -> Api:
     """The application with the module's `config`."""
-    return start()
+    return io_loop.run_sync(start)

@@ -33,8 +33,9 @@ def page(conn: Connection, where: Filter, order: Order, *, now: int, limit: int,
     found, is_all = _along_words(conn, where, ids, now, wanted if by_age else None)
     if is_all:
         return _sorted(conn, order, found, now=now, limit=limit, offset=offset)
-    if by_age and len(found) >= wanted and _ids_follow_time(conn, order, found[wanted - 1]):
-        return found[offset:wanted]
+    if by_age and len(found) >= wanted and _come_first(conn, order, found[:wanted]):
+        first = sorted(found[:wanted], key=lambda one: (one.created_at, one.id), reverse=order.descending)
+        return first[offset:]
     return list(islice(_along_order(conn, where, order, queries, now), offset, wanted))
 
 
@@ -72,10 +73,12 @@ def _sorted(conn: Connection, order: Order, found: list[Stamp], *, now: int, lim
     return list(stamps(conn, Filter(), order, now=now, ids=ids, limit=limit, offset=offset)) if ids else []
 
 
-def _ids_follow_time(conn: Connection, order: Order, last: Stamp) -> bool:
-    """Whether no ticket beyond `last` by its id comes before it by its time: no clock was set back there."""
-    statement = _NEWER_BELOW if order.descending else _OLDER_ABOVE
-    return not conn.execute(statement, {"at": last.created_at, "id": last.id}).scalar()
+def _come_first(conn: Connection, order: Order, found: list[Stamp]) -> bool:
+    """Whether the first by id are the first by time: beyond their ids, no clock was set back so far."""
+    times = [stamp.created_at for stamp in found]
+    if order.descending:
+        return not conn.execute(_NEWER_BELOW, {"at": min(times), "id": found[-1].id}).scalar()
+    return not conn.execute(_OLDER_ABOVE, {"at": max(times), "id": found[-1].id}).scalar()
 
 
 def _along_order(conn: Connection, where: Filter, order: Order, queries: Sequence[str], now: int) -> Iterator[Stamp]:
