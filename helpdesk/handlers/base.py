@@ -33,12 +33,12 @@ class ApiHandler(CallerHandler):
         super().initialize(**kwargs)
         self._who: dict[str, Access] = kwargs["who"]
 
-    def set_default_headers(self) -> None:
-        super().set_default_headers()
-        if self.desk_or_none is None or not self.desk.config.cors_origins:
-            return
-        for name, value in cors_headers(self.desk.config.cors_origins, self.request.headers.get("Origin")).items():
-            self._headers[name] = value
+    def set_shared_headers(self) -> None:
+        super().set_shared_headers()
+        origins = self.desk.config.cors_origins
+        if origins:
+            for name, value in cors_headers(origins, self.request.headers.get("Origin")).items():
+                self._headers[name] = value
 
     async def prepare(self) -> None:
         self.check_host()

@@ -82,10 +82,15 @@ class BodyLimit(HTTPMessageDelegate):
         self.is_over = True
         self._inner.finish()  # runs the handler, which sees `is_over` and answers 413
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether the body was refused and the rest of it still comes in."""
+        return self.is_over and not self._drained.is_set()
+
     async def drained(self) -> None:
         """Return when the body has ended, or enough of it was thrown away."""
         try:
             async with asyncio.timeout(DRAIN_MAX_S):
                 await self._drained.wait()
         except TimeoutError:
-            return
+            self._drained.set()

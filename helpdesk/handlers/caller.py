@@ -23,16 +23,16 @@ class CallerHandler(HttpHandler):
     """A handler that knows its caller. `sent_token` says where the token comes from."""
 
     def initialize(self, **kwargs: Any) -> None:
-        super().initialize(**kwargs)
         self._standing: Standing | None = None
         self._actor: Actor | None = None
         self._refused_token: errors.AppError | None = None
         self.idempotency_key: str | None = None
         self.fields: dict[str, Any] = {}  # the request's body, decoded
+        super().initialize(**kwargs)
 
-    def set_default_headers(self) -> None:
-        super().set_default_headers()
-        if self.desk_or_none is not None and self._standing is not None:
+    def set_shared_headers(self) -> None:
+        super().set_shared_headers()
+        if self._standing is not None:
             self._set_rate_fields(self._standing)
 
     @abstractmethod

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import secrets
+from asyncio import Future
 from types import TracebackType
 from typing import Any, ClassVar
 
@@ -60,6 +61,7 @@ class HttpHandler(RequestHandler):
         desk: Desk = kwargs["desk"]
         self.desk = desk
         desk.in_hand += 1
+        self.set_shared_headers()
 
     def on_finish(self) -> None:
         self.desk.in_hand -= 1
@@ -69,13 +71,13 @@ class HttpHandler(RequestHandler):
         for name, value in self.fixed_headers.items():
             self._headers[name] = value
         self._headers["X-Request-Id"] = self.request_id
-        if self.desk_or_none is not None and self.desk_or_none.draining:
-            self._headers["Connection"] = "close"
+        if "desk" in self.__dict__:  # not while Tornado's constructor runs, which calls this first
+            self.set_shared_headers()
 
-    @property
-    def desk_or_none(self) -> Desk | None:
-        """The desk; None while Tornado's constructor runs, which sets headers before `initialize`."""
-        return self.__dict__.get("desk")
+    def set_shared_headers(self) -> None:
+        """Set the headers that every answer has and that the desk's state decides."""
+        if self.desk.draining:
+            self._headers["Connection"] = "close"
 
     @property
     def request_id(self) -> str:
@@ -111,11 +113,7 @@ class HttpHandler(RequestHandler):
         self.set_header("Cache-Control", "no-store")
         body = {"error": {"code": error.code, "message": error.message, "field": error.field}} | error.extra
         self.write(msgspec.json.encode(body))
-        limit = BodyLimit.of(self.request)
-        if limit is not None and limit.is_over:
-            self._finish_when_drained(limit)
-        else:
-            self.finish()
+        self.finish()
 
     def _as_app_error(self, status_code: int, exception: BaseException | None) -> AppError:
         if isinstance(exception, AppError):
@@ -134,14 +132,23 @@ class HttpHandler(RequestHandler):
         """What a body is that Tornado itself could not take apart; it looks into forms only."""
         return errors.UnsupportedMediaType("Send the body as Content-Type: application/json", "Content-Type")
 
-    def _finish_when_drained(self, limit: BodyLimit) -> None:
-        # A connection that is closed with unread data is reset, and the client may never see the
-        # answer; so the answer goes out now and the rest of the body is read and thrown away.
-        self.set_header("Connection", "close")
-        self.set_header("Content-Length", str(sum(len(part) for part in self._write_buffer)))
-        self.flush()
-        task = asyncio.ensure_future(limit.drained())
-        task.add_done_callback(lambda _: None if self._finished else self.finish())
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Future[None]:
+        """End the answer; while a refused body still comes in, send it but hold the connection.
+
+        A connection that is closed with unread data is reset, and the client may never see the
+        answer; so it goes out now, and the rest of the body is read and thrown away.
+        """
+        limit = BodyLimit.of(self.request)
+        if limit is None or not limit.is_draining:
+            return super().finish(chunk)
+        if not self._headers_written:
+            self.write(chunk or b"")
+            self.set_header("Connection", "close")
+            self.set_header("Content-Length", str(sum(len(part) for part in self._write_buffer)))
+            self.flush()
+            task = asyncio.ensure_future(limit.drained())
+            task.add_done_callback(lambda _: None if self._finished else RequestHandler.finish(self))
+        return Future()
 
     def check_size(self) -> None:
         """Raise PayloadTooLarge for a body over the limit."""

@@ -12,8 +12,6 @@ from helpdesk.live import Stream
 from helpdesk.messages.timeline import EntryPage, EventsQuery, TimelineQuery
 
 HEARTBEAT_S = 15.0  # the contract's; proxies cut what is silent for 30 to 60
-# The system's own buffer for one stream; past it a reader that does not read is noticed.
-_WRITE_BUFFER_BYTES = 1024 * 1024
 
 
 class TimelineHandler(ApiHandler):
@@ -47,8 +45,10 @@ class EventsHandler(ApiHandler):
             await self.flush()
             await self._replay(position)
             while stream.is_open:
-                self.write(await stream.next(HEARTBEAT_S) or b": still here\n\n")
-                await self.flush()
+                events = await stream.next(HEARTBEAT_S)
+                if events or stream.is_open:
+                    self.write(events or b": still here\n\n")
+                    await self.flush()
         except StreamClosedError:
             return
         finally:
