@@ -24,6 +24,7 @@ __all__ = [
     "Touched",
     "forget",
     "new_id",
+    "noted",
     "row_as",
     "touch",
     "touched",
@@ -74,9 +75,16 @@ def touched(conn: Connection) -> Touched:
     return noted
 
 
-def forget(conn: Connection) -> None:
-    """Drop all that was noted in a transaction that is rolled back."""
+def noted(conn: Connection) -> Touched:
+    """What this transaction has changed so far."""
+    return {noun: set(keys) for noun, keys in conn.info.get("touched", {}).items()}
+
+
+def forget(conn: Connection, *, but: Touched | None = None) -> None:
+    """Drop all that was noted in a transaction that is rolled back, or back to what it had changed `but`."""
     conn.info.clear()
+    if but:
+        conn.info["touched"] = but
 
 
 def row_as(kind: type[T], row: Row[*tuple[Any, ...]]) -> T:

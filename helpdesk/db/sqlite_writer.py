@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.db.engine import Touched, forget, touched
+from helpdesk.db.engine import Touched, forget, noted, touched
 from helpdesk.db.sqlite_connection import driver, is_store_fault
 from helpdesk.errors import Unavailable
 
@@ -144,6 +144,7 @@ class Writer:
             job.error = _as_answer(error)
 
     def _do_undoably(self, conn: Connection, raw: sqlite3.Connection, job: _Job) -> None:
+        before = noted(conn)
         raw.execute("SAVEPOINT job")
         job.outcome, job.error = None, None
         try:
@@ -152,7 +153,7 @@ class Writer:
             _check_alive(raw, error)
             job.error = _as_answer(error)
             raw.execute("ROLLBACK TO job")
-            conn.info.pop("known_words", None)
+            forget(conn, but=before)
         raw.execute("RELEASE job")
 
     # On the event loop.
