@@ -125,7 +125,7 @@ async function begin() {
   mount_notices();
   api.use_hooks({ unauthenticated, waiting: show_wait });
   try { await session.begin(); } catch (error) {
-    fill(app, h("main.main", h("div.empty", { role: "alert" }, icon("alert", "huge"), h("h1", "The desk does not answer"), h("p", /** @type {any} */ (error).message), h("button.button", { onclick: () => location.reload() }, "Try again"))));
+    fill(app, h("main.main", h("div.empty", { role: "alert" }, icon("alert", "huge"), h("h1", "The desk does not answer"), h("p", error.message), h("button.button", { onclick: () => location.reload() }, "Try again"))));
     return;
   }
   start_keys();

@@ -99,7 +99,7 @@ export function open_stream(last_id, signal) {
 export async function listen(path, headers, take, signal) {
   try {
     const response = await stream(path, headers, signal);
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    const reader = /** @type {ReadableStream} */ (response.body).pipeThrough(new TextDecoderStream()).getReader();
     for (let part = await reader.read(); !part.done; part = await reader.read()) take(part.value);
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -108,7 +108,7 @@ export async function listen(path, headers, take, signal) {
 
 const stream = (path, headers, signal) => fetch(path, { headers: { ...standing_headers(), Accept: "text/event-stream", ...headers }, signal, cache: "no-store" });
 
-/** @param {any} body @param {string|undefined} key @returns {Record<string, string>} */
+/** @param {any} [body] @param {string} [key] @returns {Record<string, string>} */
 function standing_headers(body, key) {
   return {
     ...(token && { Authorization: `Bearer ${token}` }),

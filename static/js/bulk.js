@@ -27,7 +27,7 @@ export function bulk_bar({ chosen, apply, clear, known_tags }) {
   /** @param {(ticket: any) => Record<string, any>} edits_of @param {string} what */
   async function run(edits_of, what) {
     const tickets = chosen();
-    const report = { done: 0, merged: 0, /** @type {any[]} */ conflicts: [], /** @type {any[]} */ failures: [] };
+    /** @type {any} */ const report = { done: 0, merged: 0, conflicts: [], failures: [] };
     const bar = h("progress.bulk__progress", { max: tickets.length, value: 0, "aria-label": "Progress" });
     const words = h("span", `0 of ${tickets.length}`);
     abort = new AbortController();
@@ -72,7 +72,7 @@ export function bulk_bar({ chosen, apply, clear, known_tags }) {
   };
 }
 
-/** @param {{done: number, merged: number, conflicts: any[], failures: any[]}} report @param {string} what @param {number} total */
+/** @param {any} report @param {string} what @param {number} total */
 function tell(report, what, total) {
   const links = (list, ticket_of, why) => h("ul.bulk__report", list.map((x) => h("li", h("a", { href: `/tickets/${ticket_of(x).id}` }, `${ticket_of(x).id} ${ticket_of(x).title}`), " ", h("span.muted", why(x)))));
   open_dialog({

@@ -75,7 +75,7 @@ export function composer(ticket_id, acts) {
       then.value = "";
       acts.sent(answer.body, status);
     } catch (problem) {
-      refused(/** @type {any} */ (problem));
+      refused(problem);
     } finally {
       busy = false;
       submit.disabled = false;

@@ -26,9 +26,8 @@ export async function save(base, edits, { key = api.new_key(), signal, ask = cho
       const answer = await api.patch(`/api/tickets/${base.id}`, { version, ...to_send }, { key, signal });
       return { ticket: answer.body, outcome };
     } catch (error) {
-      const refused = /** @type {any} */ (error);
-      if (refused.code !== "VERSION_MISMATCH") throw error;
-      const { current, changed } = refused.body;
+      if (error.code !== "VERSION_MISMATCH") throw error;
+      const { current, changed } = error.body;
       const { send, clashes } = sort_edit(from, current, changed, to_send);
       if (clashes.length) {
         const choice = await ask(current, clashes);

@@ -13,7 +13,7 @@ const memory = { kept: { id: "1" } };
 /** @param {import("./router.js").Context} context @returns {import("./router.js").View} */
 export function console_view(context) {
   /** @type {any} */ let spec = null;
-  /** @type {ReturnType<typeof call_form>|null} */ let form = null;
+  /** @type {any} a call_form */ let form = null;
   /** @type {import("./call_form.js").Request|null} */ let last = null;
   let abort = new AbortController();
   const index = h("nav.console__index", { "aria-label": "Calls" });
@@ -34,7 +34,10 @@ export function console_view(context) {
     return Object.entries(spec.paths).flatMap(([path, methods]) => Object.entries(methods).filter(([, o]) => o.responses).map(([method, operation]) => ({ method, path, operation, id: operation.operationId ?? `${method} ${path}` })));
   }
   function paint_index() {
-    const groups = Map.groupBy ? Map.groupBy(calls(), (c) => c.operation.tags?.[0] ?? "other") : calls().reduce((m, c) => m.set(c.operation.tags?.[0] ?? "other", [...(m.get(c.operation.tags?.[0] ?? "other") ?? []), c]), new Map());
+    const groups = calls().reduce((map, c) => {
+      const name = c.operation.tags?.[0] ?? "other";
+      return map.set(name, [...(map.get(name) ?? []), c]);
+    }, new Map());
     fill(index, [...groups].map(([name, list]) => h("section", h("h2.side__heading", name), h("ul.side__list", list.map((c) => h("li",
       h("a.call__link", { href: `/console?call=${encodeURIComponent(c.id)}`, dataset: { id: c.id }, title: c.operation.summary }, method_sign(c.method), h("span", c.path.replace(/^\/api/, "")))))))));
   }

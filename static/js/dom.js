@@ -31,6 +31,23 @@ export function fill(el, ...children) {
   return el;
 }
 
+/**
+ * Take new children, but keep the old nodes of parts (`data-part`) and with them the focus, also for a
+ * dialog that gives it back when it closes.
+ * @param {Element} old @param {Element} fresh whose children are taken
+ */
+export function refill(old, fresh) {
+  const focused = document.activeElement;
+  for (const part of fresh.querySelectorAll("[data-part]")) {
+    const kept = old.querySelector(`[data-part="${/** @type {HTMLElement} */ (part).dataset.part}"]`);
+    if (!kept) continue;
+    kept.replaceChildren(...part.childNodes);
+    part.replaceWith(kept);
+  }
+  old.replaceChildren(...fresh.childNodes);
+  if (focused instanceof HTMLElement && old.contains(focused)) focused.focus({ preventScroll: true });
+}
+
 /** Set text only where it differs, so that a ticking clock costs nothing while it stands. */
 export function set_text(node, text) {
   if (node.textContent !== text) node.textContent = text;

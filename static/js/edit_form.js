@@ -24,11 +24,11 @@ export function edit_form(ticket, done) {
   const error = h("p.form-error", { role: "alert" });
   const moved = h("p.edit__moved", { role: "status" });
   const submit = h("button.button.button--primary", { type: "submit" }, "Save");
-  const element = h("form.edit", { "aria-label": "Edit the ticket", on: {
-    input: () => keep_draft(me.id, name, { title: title.value, description: description.value, base, key }),
-    submit: (e) => { e.preventDefault(); send(); },
-    keydown: (e) => { if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) { e.preventDefault(); element.requestSubmit(); } },
-  } },
+  const element = h("form.edit", { "aria-label": "Edit the ticket",
+    oninput: () => keep_draft(me.id, name, { title: title.value, description: description.value, base, key }),
+    onsubmit: (e) => { e.preventDefault(); send(); },
+    onkeydown: (e) => { if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) { e.preventDefault(); element.requestSubmit(); } },
+  },
     h("div.field", h("label.field__label", { for: title.id }, "Title"), title),
     h("div.field", h("label.field__label", { for: description.id }, "Description"), description),
     moved, error,
@@ -48,8 +48,7 @@ export function edit_form(ticket, done) {
       note_outcome(outcome);
       done(after);
     } catch (problem) {
-      const refused = /** @type {any} */ (problem);
-      if (refused.name !== "AbortError") fill(error, refused.message);
+      if (problem.name !== "AbortError") fill(error, problem.message);
     } finally { submit.disabled = false; }
     return undefined;
   }

@@ -11,7 +11,7 @@ import { is_plain, read_query, write_query } from "./query.js";
 import { go } from "./router.js";
 import { is_staff } from "./session.js";
 import { TicketList } from "./ticket_list.js";
-import { swap_row, ticket_row } from "./ticket_row.js";
+import { renew_row, ticket_row } from "./ticket_row.js";
 import { standing_views } from "./views.js";
 
 /** The last list, kept in step while a ticket is open, so that going back is instant and in place. @type {{search: string, list: TicketList}|null} */
@@ -69,7 +69,7 @@ export function list_view(context) {
     if (change.kind === "news") return paint_news();
     if (change.kind === "loaded") return paint();
     const old = rows.querySelector(`[data-id="${change.ticket.id}"]`);
-    if (old) swap_row(old, row_of(change.ticket));
+    if (old) renew_row(old, row_of(change.ticket));
     return undefined;
   }
 
@@ -77,7 +77,7 @@ export function list_view(context) {
     return ticket_row(ticket, {
       selected: selected.has(ticket.id), terms: terms_of(query.q),
       on_select: (on, range) => select(ticket.id, on, range),
-      on_change: (field, anchor) => change(ticket, field, anchor, (t) => list.apply(t)),
+      on_change: (field, anchor) => change(list.items.find((t) => t.id === ticket.id), field, anchor, (t) => list.apply(t), ticket.tags),
     });
   }
 

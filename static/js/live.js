@@ -33,13 +33,12 @@ export function on_state(watcher) { watchers.add(watcher); watcher(state, retry_
 /** Told when the first connection stands: what was read before it may be stale. @param {() => void} joiner */
 export function on_join(joiner) { joiners.add(joiner); return () => joiners.delete(joiner); }
 /** Resolves when the connection stands, or soon without it: what is read after it needs no second reading. */
-export function settled() {
-  if (state === "live") return Promise.resolve();
-  return new Promise((resolve) => {
-    const stop = on_state((now) => { if (now === "live") finish(); });
-    const timer = setTimeout(() => finish(), 300);
-    function finish() { clearTimeout(timer); queueMicrotask(() => stop()); resolve(); }
-  });
+export async function settled() {
+  if (state === "live") return;
+  /** @type {() => void} */ let stop = () => {};
+  const stands = new Promise((resolve) => { stop = on_state((now) => now === "live" && resolve(now)); });
+  await Promise.race([stands, new Promise((resolve) => { setTimeout(resolve, 300); })]);
+  stop();
 }
 /** Try now rather than at the end of the wait. */
 export function retry_now() { wake(); }

@@ -37,10 +37,9 @@ export function login_view(context, { register, entered }) {
       await sign_in(register ? "/api/auth/register" : "/api/auth/login", body, key, keep.checked);
       entered();
     } catch (problem) {
-      const refused = /** @type {any} */ (problem);
-      const wait = refused.status === 429 ? " Wait a while, then try again." : "";
-      fill(error, `${refused.message}${wait}`);
-      (refused.field === "password" || refused.code === "INVALID_CREDENTIALS" ? password : username).input.focus();
+      const wait = problem.status === 429 ? " Wait a while, then try again." : "";
+      fill(error, `${problem.message}${wait}`);
+      (problem.field === "password" || problem.code === "INVALID_CREDENTIALS" ? password : username).input.focus();
     } finally {
       busy = false;
       submit.disabled = false;

@@ -2,7 +2,7 @@
 // case or diacritics. Pure: gives segments, not nodes.
 
 /**
- * Case and marks away. Returns the folded text and, for each of its units, where it came from.
+ * Case and marks away; through upper case, which also makes ß two letters. Returns the folded text and, for each of its units, where it came from.
  * @param {string} text
  */
 function fold(text) {
@@ -11,7 +11,7 @@ function fold(text) {
   const from = [];
   let index = 0;
   for (const char of text) {
-    const plain = char.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+    const plain = char.normalize("NFKD").replace(/\p{M}/gu, "").toUpperCase().toLowerCase();
     for (let i = 0; i < plain.length; i += 1) from.push(index);
     folded += plain;
     index += char.length;

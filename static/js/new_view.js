@@ -64,7 +64,7 @@ export function new_view(context) {
       note(`Ticket ${ticket.id} is open.`, { tone: "good" });
       go(`/tickets/${ticket.id}`);
     } catch (problem) {
-      refused(/** @type {any} */ (problem));
+      refused(problem);
     } finally {
       busy = false;
       submit.disabled = false;

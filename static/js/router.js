@@ -42,8 +42,9 @@ export const here = () => location.pathname + location.search;
 /** Go to a path within the desk. @param {string} path @param {{replace?: boolean, keep_focus?: boolean}} [options] */
 export function go(path, { replace = false, keep_focus = false } = {}) {
   remember_scroll();
+  // A ticket that was opened from a list leads back to it, in place.
   if (replace) history.replaceState({}, "", path);
-  else history.pushState({}, "", path);
+  else history.pushState({ from_list: current_path === "/tickets" }, "", path);
   show({ keep_focus });
 }
 
@@ -79,6 +80,7 @@ function show({ restore = false, first = false, keep_focus = false }) {
 export function arrived(title) {
   set_title(title);
   if (to_settle) settle(title);
+  to_settle = false;
 }
 
 /** @param {string} title */

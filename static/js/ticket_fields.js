@@ -2,7 +2,7 @@
 import { person_badge, priority_badge, status_badge, tag_list } from "./badges.js";
 import { ago, sla_clock } from "./clock.js";
 import { open_dialog } from "./dialog.js";
-import { fill, h } from "./dom.js";
+import { h, refill } from "./dom.js";
 import { is_staff, user } from "./session.js";
 import { exact, minutes_said } from "./time.js";
 
@@ -11,17 +11,18 @@ import { exact, minutes_said } from "./time.js";
  */
 export function ticket_fields(acts) {
   const element = h("aside.fields", { "aria-label": "Fields" });
+  /** @type {any} */ let shown = null;
 
   /** @param {any} t */
   function show(t) {
-    const held = element.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset.part : null;
+    shown = t;
     const staff = is_staff();
     const row = (label, content) => h("div.fields__row", h("dt", label), h("dd", content));
     const editable = (label, content, field) =>
       row(label, staff ? h("button.fields__button", { "aria-haspopup": "dialog", dataset: { part: field }, onclick: (e) => acts.change(field, e.currentTarget) }, content) : content);
-    fill(element,
+    refill(element, h("div",
       h("div.fields__clock", sla_clock(t, { large: true }), h("p.muted", clock_words(t)),
-        staff && h("button.link-button", { dataset: { part: "sla" }, onclick: () => ask_minutes(t) }, "Change the time")),
+        staff && h("button.link-button", { dataset: { part: "sla" }, onclick: ask_minutes }, "Change the time")),
       h("dl.fields__list",
         editable("Status", status_badge(t.status), "status"),
         editable("Priority", priority_badge(t.priority), "priority"),
@@ -33,8 +34,7 @@ export function ticket_fields(acts) {
         row("First answer", t.first_responded_at ? ago(t.first_responded_at) : h("span.muted", "Not yet")),
         t.resolved_at && row("Resolved", ago(t.resolved_at)),
         row("Changed", ago(t.updated_at))),
-      requester_acts(t));
-    if (held) /** @type {HTMLElement|null} */ (element.querySelector(`[data-part="${held}"]`))?.focus({ preventScroll: true });
+      requester_acts(t)));
   }
 
   /** Closing and reopening are a requester's only changes of state. @param {any} t */
@@ -45,11 +45,11 @@ export function ticket_fields(acts) {
     return h("div.fields__acts", finished && button("Reopen: it is not solved", "open"), t.status !== "closed" && button(t.status === "resolved" ? "Yes, it is solved: close" : "Close the ticket", "closed", t.status === "resolved"));
   }
 
-  async function ask_minutes(t) {
+  async function ask_minutes() {
     const minutes = await open_dialog({
       title: "Time to resolve",
       body: (close) => {
-        const input = h("input.input", { type: "number", min: 1, max: 525600, step: 1, required: true, value: t.sla_minutes, autofocus: true, "aria-label": "Minutes" });
+        const input = h("input.input", { type: "number", min: 1, max: 525600, step: 1, required: true, value: shown.sla_minutes, autofocus: true, "aria-label": "Minutes" });
         return h("form", { onsubmit: (e) => { e.preventDefault(); close(Number(input.value)); } },
           h("p.muted", "Minutes from the opening, without the time spent pending."), input,
           h("div.dialog__actions", h("button.button.button--primary", { type: "submit" }, "Set")));

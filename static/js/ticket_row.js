@@ -1,7 +1,7 @@
 // One ticket in the list.
 import { ago, sla_clock } from "./clock.js";
 import { marked, name_of, person_badge, priority_badge, status_badge, tag_list } from "./badges.js";
-import { h, hidden } from "./dom.js";
+import { h, hidden, refill } from "./dom.js";
 import { snippet } from "./marks.js";
 import { is_staff } from "./session.js";
 
@@ -34,10 +34,10 @@ export function ticket_row(ticket, options) {
     h("span.row__clock", sla_clock(ticket)));
 }
 
-/** Put a new row in the place of an old one without losing the focus. @param {Element} old @param {HTMLElement} fresh */
-export function swap_row(old, fresh) {
-  const held = old.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset.part : null;
-  old.replaceWith(fresh);
-  if (held) /** @type {HTMLElement|null} */ (fresh.querySelector(`[data-part="${held}"]`))?.focus({ preventScroll: true });
-  fresh.classList.add("row--changed");
+/** Bring a row that stands up to date. @param {Element} old @param {HTMLElement} fresh */
+export function renew_row(old, fresh) {
+  refill(old, fresh);
+  old.className = fresh.className;
+  old.getBoundingClientRect(); // so that the flash begins anew
+  old.classList.add("row--changed");
 }

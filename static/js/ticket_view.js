@@ -14,7 +14,7 @@ import { icon } from "./icons.js";
 import { use_keys } from "./keys.js";
 import { on_happening, on_join, settled } from "./live.js";
 import { offer_commands } from "./palette.js";
-import { go, set_title } from "./router.js";
+import { arrived, go, LATE, set_title } from "./router.js";
 import { is_staff, user } from "./session.js";
 import { text_body } from "./text_body.js";
 import { ticket_fields } from "./ticket_fields.js";
@@ -66,9 +66,10 @@ export function ticket_view(context) {
       paint();
       talk.show(comments, ticket.timeline, Math.max(0, ticket.comment_count - comments.length));
       write.paint();
+      arrived(`${id} ${ticket.title}`);
       if (has_edit_draft(ticket) && !editing) edit();
       follow_hash();
-    } catch (error) { failed(/** @type {any} */ (error)); }
+    } catch (error) { failed(error); }
   }
   /** Entries name assignees by id; staff can look the unknown ones up. @param {any[]} timeline */
   async function name_assignees(timeline) {
@@ -81,10 +82,10 @@ export function ticket_view(context) {
     if (ticket) { note_error(error); return; }
     const missing = error.status === 404;
     heading.textContent = missing ? "No such ticket" : "The ticket could not be read";
-    set_title(heading.textContent ?? "");
     fill(element, h("div.empty", { role: "alert" }, icon(missing ? "search" : "alert", "huge"), h("h1", heading.textContent),
       h("p", missing ? `There is no ticket ${id} here, or you may not see it.` : error.message),
       missing ? h("a.button", { href: "/tickets" }, "All tickets") : h("button.button", { onclick: () => { fill(element, state, page); load(); } }, "Try again")));
+    arrived(heading.textContent ?? "");
   }
 
   function paint() {
@@ -207,9 +208,10 @@ export function ticket_view(context) {
   ];
   const stops = [on_happening(happened), on_join(() => { if (ticket) load(); }), use_keys(all_keys),
     offer_commands(() => (ticket ? all_keys.filter((k) => !"jk".includes(k.keys)).map((k) => ({ label: k.label, hint: k.keys, run: () => k.run() })) : []))];
+  set_title(`Ticket ${id}`);
   load();
   return {
-    element, title: `Ticket ${id}`,
+    element, title: LATE,
     close: () => { stops.forEach((stop) => stop()); clearTimeout(fetch_timer); abort.abort(); write.close(); editing?.close(); },
     update: (next) => { if (Number(/\/tickets\/(\d+)/.exec(location.pathname)?.[1]) !== id) return false; if (next.hash && ticket) follow_hash(); return true; },
   };
