@@ -25,7 +25,7 @@ from bench.texts import Texts
 from helpdesk.clock import rfc3339
 from helpdesk.db.migrations.run import prepare_sqlite
 from helpdesk.db.schema import metadata
-from helpdesk.db.search import DOCUMENT_BITS
+from helpdesk.db.search import DOCUMENT_BITS, PREFIX_INDEXED
 from helpdesk.db.sqlite import DataLock
 from helpdesk.domain import clocks, sla
 from helpdesk.domain.sla import SlaClock
@@ -70,6 +70,7 @@ def _add(rows: Rows, ticket_id: int, history: History) -> None:
     }
     entries.append((history.creator + 1, "created", first_fields, 1, history.created_at, False))
     updated_at, first_responded_at, internal_count, version = history.created_at, None, 0, 1
+    owner = str(history.creator + 1)
     search_rows = [(0, index_text(history.title), index_text(history.description), "")]
     for n, comment in enumerate(history.comments, 1):
         clock = _settle(entries, clock, 1, comment.at)
@@ -123,7 +124,10 @@ def _add(rows: Rows, ticket_id: int, history: History) -> None:
         (first_entry + n, ticket_id, actor, action, msgspec.json.encode(data).decode(), at_version, internal, at)
         for n, (actor, action, data, at_version, at, internal) in enumerate(entries)
     ]
-    rows["search"] += [((ticket_id << DOCUMENT_BITS) + n, *texts) for n, *texts in search_rows]
+    rows["search"] += [((ticket_id << DOCUMENT_BITS) + n, owner, *texts) for n, *texts in search_rows]
+    rows["words"] += {
+        (word,) for _, *texts in search_rows for text in texts for word in text.split() if len(word) > PREFIX_INDEXED
+    }
 
 
 def _settle(
@@ -154,7 +158,8 @@ def insert_rows(conn: sqlite3.Connection, rows: Rows) -> None:
     for table in ("tickets", "ticket_tags", "comments", "timeline"):
         marks = ", ".join("?" * len(metadata.tables[table].columns))
         conn.executemany(f"INSERT INTO {table} VALUES ({marks})", rows[table])
-    conn.executemany("INSERT INTO search (rowid, title, body, internal) VALUES (?, ?, ?, ?)", rows["search"])
+    conn.executemany("INSERT INTO search (rowid, owner, title, body, internal) VALUES (?, ?, ?, ?, ?)", rows["search"])
+    conn.executemany("INSERT OR IGNORE INTO words VALUES (?)", set(rows["words"]))
 
 
 def fill(path: Path, total: int) -> None:

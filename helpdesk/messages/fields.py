@@ -99,4 +99,4 @@ Flag = Annotated[bool, Meta(description="true or false")]
 
 Limit = Annotated[int, Meta(ge=1, le=PAGE_MAX, description="a whole number from 1 to 100")]
 Offset = Annotated[int, Meta(ge=0, le=OFFSET_MAX, description="a whole number from 0")]
-Query = Annotated[str, Meta(max_length=PROSE_MAX, description="words to look for")]
+Query = Annotated[str, Meta(max_length=1000, description="words to look for, at most 1,000 characters")]

@@ -150,6 +150,8 @@ def _clean(field: _Field, value: Any) -> Any:
         if blank and field.needs_text:
             raise FieldRequired(f"{field.name} must not be blank", field.name)
         return text
+    if field.is_int and isinstance(value, float) and value.is_integer():
+        return int(value)  # 3.0 is a whole number in JSON (RFC 8259 knows one kind, so does JSON Schema)
     if isinstance(value, list) and field.item_text is not None:
         return [clean_text(field.name, v, field.item_text) if isinstance(v, str) else v for v in value]
     return value
