@@ -105,12 +105,10 @@ async def serve(config: Config) -> int:
 
 async def _run(desk: Desk, sockets: list[socket.socket], stop: asyncio.Event) -> None:
     server = Server(desk)
-    sweep = SlaSweep(desk.db, desk.clock)
-    await sweep.sweep()  # what was breached while the server was off
     jobs = [
         asyncio.create_task(job)
         for job in (
-            sweep.run(),
+            SlaSweep(desk.db, desk.clock).run(),
             Expiry(desk.db, desk.clock, keep_hours=desk.config.idempotency_hours).run(),
             desk.hub.run(),
             desk.hub.watch_tokens(),
