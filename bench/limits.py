@@ -25,11 +25,11 @@ class Echo(RequestHandler):
         self.finish(json.dumps(json.loads(self.request.body)))
 
 
-async def main(port: int, ticket: Path, page: Path) -> None:
+async def main(port: int, ticket: bytes, page: bytes) -> None:
     app = Application(
         [
-            ("/ticket", Bytes, {"body": ticket.read_bytes()}),
-            ("/page", Bytes, {"body": page.read_bytes()}),
+            ("/ticket", Bytes, {"body": ticket}),
+            ("/page", Bytes, {"body": page}),
             ("/api/tickets", Echo),
         ],
         log_function=lambda handler: None,
@@ -40,4 +40,4 @@ async def main(port: int, ticket: Path, page: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])))
+    asyncio.run(main(int(sys.argv[1]), Path(sys.argv[2]).read_bytes(), Path(sys.argv[3]).read_bytes()))

@@ -52,6 +52,8 @@ def chunk_rows(chunk: int, total: int, texts: Texts) -> Rows:
     rows: Rows = {name: [] for name in TABLES}
     for offset, history in enumerate(histories(first, min(CHUNK, total - first), total, texts)):
         _add(rows, first + offset + 1, history)
+    words = {word for row in rows["search"] for text in row[2:] for word in text.split()}
+    rows["words"] = [(word,) for word in sorted(words) if len(word) > PREFIX_INDEXED]
     return rows
 
 
@@ -125,9 +127,6 @@ def _add(rows: Rows, ticket_id: int, history: History) -> None:
         for n, (actor, action, data, at_version, at, internal) in enumerate(entries)
     ]
     rows["search"] += [((ticket_id << DOCUMENT_BITS) + n, owner, *texts) for n, *texts in search_rows]
-    rows["words"] += {
-        (word,) for _, *texts in search_rows for text in texts for word in text.split() if len(word) > PREFIX_INDEXED
-    }
 
 
 def _settle(
@@ -159,7 +158,7 @@ def insert_rows(conn: sqlite3.Connection, rows: Rows) -> None:
         marks = ", ".join("?" * len(metadata.tables[table].columns))
         conn.executemany(f"INSERT INTO {table} VALUES ({marks})", rows[table])
     conn.executemany("INSERT INTO search (rowid, owner, title, body, internal) VALUES (?, ?, ?, ?, ?)", rows["search"])
-    conn.executemany("INSERT OR IGNORE INTO words VALUES (?)", set(rows["words"]))
+    conn.executemany("INSERT OR IGNORE INTO words VALUES (?)", rows["words"])
 
 
 def fill(path: Path, total: int) -> None:

@@ -22,16 +22,14 @@ def bars(rows: list[dict[str, Any]]) -> str:
     ]
     for n, row in enumerate(rows):
         y = TOP + n * ROW
-        parts.append(
-            f'<text x="{LEFT - 10}" y="{y + 16}" text-anchor="end" fill="#1d2433">{row["call"].replace("_", " ")}</text>'
-        )
-        for k, (name, colour) in enumerate((("small", "#8a94a8"), ("large", "#2f4bc4"))):
-            value = row[name]["p50_ms"]
+        name = row["call"].replace("_", " ")
+        parts.append(f'<text x="{LEFT - 10}" y="{y + 16}" text-anchor="end" fill="#1d2433">{name}</text>')
+        for k, (size, colour) in enumerate((("small", "#8a94a8"), ("large", "#2f4bc4"))):
+            value = row[size]["p50_ms"]
             top = y + 2 + k * (BAR + 2)
             parts.append(
                 f'<rect x="{LEFT}" y="{top}" width="{max(1, value * scale):.1f}" height="{BAR}" fill="{colour}"/>'
             )
-            parts.append(
-                f'<text x="{LEFT + value * scale + 6:.1f}" y="{top + 10}" font-size="11" fill="#5a6378">{value:.2f}</text>'
-            )
+            end = LEFT + value * scale + 6
+            parts.append(f'<text x="{end:.1f}" y="{top + 10}" font-size="11" fill="#5a6378">{value:.2f}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
