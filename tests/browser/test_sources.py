@@ -1,0 +1,64 @@
+"""What can be said of the pages' sources without opening them: weight, safety, types, the pure modules."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .conftest import HERE, ROOT, absent
+
+STATIC = ROOT / "static"
+SCRIPTS = [STATIC / "app.js", *sorted((STATIC / "js").glob("*.js"))]
+
+
+def needed_by(script: Path, seen: set[Path]) -> set[Path]:
+    """The modules that a script imports at once, and theirs."""
+    for name in re.findall(r'^(?:import|export)[^;]*? from "(\.[^"]+)"', script.read_text(), re.MULTILINE):
+        module = (script.parent / name).resolve()
+        if module not in seen:
+            seen.add(module)
+            needed_by(module, seen)
+    return seen
+
+
+def test_every_module_that_is_needed_at_once_is_preloaded() -> None:
+    page = (STATIC / "index.html").read_text()
+    preloaded = {ROOT / path.lstrip("/") for path in re.findall(r'modulepreload" href="([^"]+)"', page)}
+    assert preloaded == needed_by(STATIC / "app.js", set())
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.name)
+def test_no_script_makes_nodes_or_code_from_text(script: Path) -> None:
+    source = script.read_text()
+    forbidden = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|DOMParser|setHTMLUnsafe"
+    assert not re.search(forbidden, source)
+    if script.name != "dom.js":
+        assert "createElement" not in source
+    if script.name != "api.js":
+        assert not re.search(r"\bfetch\(", source)
+    assert len(source.splitlines()) <= 250
+
+
+def test_nothing_comes_from_elsewhere() -> None:
+    for file in [STATIC / "index.html", *STATIC.glob("css/*.css")]:
+        assert not re.search(r"https?://|//[a-z]+\.", re.sub(r"/\*.*?\*/", "", file.read_text(), flags=re.DOTALL))
+
+
+def test_the_pure_modules_pass_their_own_tests() -> None:
+    node = shutil.which("node") or absent("node is not installed")
+    tests = sorted(str(path) for path in (HERE / "unit").glob("*.test.mjs"))
+    done = subprocess.run([node, "--test", *tests], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_the_types_in_the_comments_hold() -> None:
+    node = shutil.which("node") or absent("node is not installed")
+    compiler = HERE / "node_modules" / "typescript" / "bin" / "tsc"
+    if not compiler.exists():
+        absent("typescript is not installed (npm ci in tests/browser)")
+    done = subprocess.run([node, str(compiler), "-p", str(HERE)], capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stdout[-3000:]
