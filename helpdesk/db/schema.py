@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     false,
+    text,
 )
 
 metadata = MetaData(
@@ -120,7 +121,7 @@ Index(
     "ix_tickets_breached",
     tickets.c.created_at,
     tickets.c.id,
-    sqlite_where=tickets.c.breached,
+    sqlite_where=text("breached = 1"),  # as a query says it; SQLite compares the words
     postgresql_where=tickets.c.breached,
 )
 Index(

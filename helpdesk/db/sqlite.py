@@ -27,7 +27,7 @@ from helpdesk.errors import StartError, Unavailable
 T = TypeVar("T")
 
 READERS = 2  # more threads only fight over the interpreter lock (measured: 4 are no faster)
-SLOW_READERS = 1  # long reads wait for each other, never a short one for them
+SLOW_READERS = 2  # for searches and reports; they wait for each other, and no short read for them
 WAITING_MAX = 1024  # reads waiting; past that the answer is 503
 
 

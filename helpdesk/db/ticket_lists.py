@@ -97,18 +97,19 @@ def statement(shape: Shape, order: Order, *, any_due: bool, of_ids: bool) -> Sel
     """The statement for all filters of one shape; its values are bound under the names of Filter."""
     used = dict(shape)
     created_at: ColumnElement[int] = tickets.c.created_at
+    tie: ColumnElement[int] = tickets.c.id
     query = select(tickets.c.id, tickets.c.version, tickets.c.comment_count, tickets.c.breached, tickets.c.created_at)
     if "tag" in used:
         # Walk the tag's own list, which is in the order of creation.
         query = query.join(ticket_tags, ticket_tags.c.ticket_id == tickets.c.id)
         query = query.where(ticket_tags.c.tag == bindparam("tag"))
-        created_at = ticket_tags.c.created_at
+        created_at, tie = ticket_tags.c.created_at, ticket_tags.c.ticket_id
     for condition in _conditions(used, any_due):
         query = query.where(condition)
     if of_ids:
         query = query.where(tickets.c.id.in_(bindparam("ids", expanding=True)))
     key = created_at if order.column == "created_at" else tickets.c[_COLUMN_OF.get(order.column, order.column)]
-    ordering = (key.desc(), tickets.c.id.desc()) if order.descending else (key, tickets.c.id)
+    ordering = (key.desc(), tie.desc()) if order.descending else (key, tie)
     return query.order_by(*ordering).limit(bindparam("limit")).offset(bindparam("offset"))
 
 
