@@ -43,3 +43,16 @@ $(VENV)/.dev-ready: requirements.txt requirements-dev.txt | $(VENV)/bin/python
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/browser/node_modules
+
+# A few minutes, and 6 GB in BENCH_DIR for the million. Needs wrk (on Debian: apt-get install wrk).
+BENCH_DIR ?= /tmp/helpdesk-bench
+BENCH_TICKETS ?= 1000000
+
+.PHONY: bench
+bench: $(VENV)/.run-ready
+	@command -v wrk >/dev/null || { echo "make bench needs wrk; on Debian: apt-get install wrk"; exit 1; }
+	$(BIN)/python -m bench.load --data-dir $(BENCH_DIR)/small --tickets 1000
+	$(BIN)/python -m bench.load --data-dir $(BENCH_DIR)/large --tickets $(BENCH_TICKETS)
+	$(BIN)/python -m bench.run --small $(BENCH_DIR)/small --large $(BENCH_DIR)/large
+	$(BIN)/python -m bench.streams --data-dir $(BENCH_DIR)/small
+	$(BIN)/python -m bench.fair --data-dir $(BENCH_DIR)/large
