@@ -50,7 +50,7 @@ class _EveryMethod(tuple[str, ...]):
 
 
 class HttpHandler(RequestHandler):
-    """The common base. `deny` and `write_error` are the only places that render an error."""
+    """The common base. `write_error` is the only place that renders an error."""
 
     SUPPORTED_METHODS: ClassVar[Any] = _EveryMethod()  # type: ignore[misc]
     # Pages need all of the security headers; JSON that no browser shows gets by with fewer.

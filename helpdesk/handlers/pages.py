@@ -2,54 +2,100 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import mimetypes
 from pathlib import Path
-from typing import Any
 
-from tornado.web import StaticFileHandler
+from msgspec import Struct
 
 from helpdesk import errors
 from helpdesk.handlers.http import HttpHandler
 
 STATIC = Path(__file__).resolve().parents[2] / "static"
+GZIP_MIN_BYTES = 1000  # below a packet it saves nothing
 
 # Always asked for anew, answered with 304 while unchanged: no page ever mixes two versions.
 _CACHE_CONTROL = "no-cache"
 
 
-class PageHandler(HttpHandler):
+class StaticFile(Struct, frozen=True):
+    """A file as it is sent; `changed` tells whether it is still that one."""
+
+    changed: tuple[int, int]
+    content_type: str
+    etag: str
+    body: bytes
+    gzipped: bytes | None
+
+
+_kept: dict[Path, StaticFile] = {}
+
+
+def static_file(name: str) -> StaticFile:
+    """The file of that name below static/, read once as long as it stays the same. Raises NotFound."""
+    path = (STATIC / name).resolve()
+    if not path.is_relative_to(STATIC) or not path.is_file():
+        raise errors.NotFound("file")
+    stat = path.stat()
+    changed = (stat.st_mtime_ns, stat.st_size)
+    kept = _kept.get(path)
+    if kept is None or kept.changed != changed:
+        kept = _kept[path] = _read(path, changed)
+    return kept
+
+
+def _read(path: Path, changed: tuple[int, int]) -> StaticFile:
+    body = path.read_bytes()
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    is_text = kind.startswith("text/") or kind in ("application/javascript", "image/svg+xml", "application/json")
+    return StaticFile(
+        changed,
+        f"{kind}; charset=utf-8" if is_text else kind,
+        f'"{hashlib.sha256(body).hexdigest()[:20]}"',
+        body,
+        gzip.compress(body, mtime=0) if is_text and len(body) >= GZIP_MIN_BYTES else None,
+    )
+
+
+class FilesHandler(HttpHandler):
+    """What pages and files share: GET and HEAD only, an entity tag, gzip where it is taken."""
+
     def prepare(self) -> None:
         self.check_host()
         self.check_size()
         if self.request.method not in ("GET", "HEAD"):
             raise errors.MethodNotAllowed(str(self.request.method)[:20], "GET, HEAD")
+
+    def send_file(self, file: StaticFile) -> None:
+        """Send the file, or 304 to who has it already."""
+        self.set_header("Content-Type", file.content_type)
+        self.set_header("Cache-Control", _CACHE_CONTROL)
+        self.set_header("Vary", "Accept-Encoding")
+        self.set_header("ETag", file.etag)
+        if file.etag in self.request.headers.get("If-None-Match", ""):
+            self.set_status(304)
+            self.finish()
+        elif file.gzipped is not None and "gzip" in self.request.headers.get("Accept-Encoding", ""):
+            self.set_header("Content-Encoding", "gzip")
+            self.finish(file.gzipped)
+        else:
+            self.finish(file.body)
+
+
+class PageHandler(FilesHandler):
+    def get(self) -> None:
+        """GET / and every other page"""
         if "." in self.request.path.rsplit("/", 1)[-1]:
             raise errors.NotFound  # a file, which no page of the app is
+        self.send_file(static_file("index.html"))
 
-    async def get(self) -> None:
-        """GET / and every other page"""
-        self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.set_header("Cache-Control", _CACHE_CONTROL)
-        self.finish((STATIC / "index.html").read_bytes())
-
-    async def head(self) -> None:
-        await self.get()
+    head = get
 
 
-class FileHandler(HttpHandler, StaticFileHandler):
-    """GET /static/…, with ETag and Last-Modified."""
+class FileHandler(FilesHandler):
+    def get(self, name: str) -> None:
+        """GET /static/…"""
+        self.send_file(static_file(name))
 
-    def initialize(self, **kwargs: Any) -> None:  # type: ignore[override]
-        HttpHandler.initialize(self, **kwargs)
-        StaticFileHandler.initialize(self, path=str(STATIC))
-
-    def prepare(self) -> None:
-        self.check_host()
-        self.check_size()
-        if self.request.method not in ("GET", "HEAD"):
-            raise errors.MethodNotAllowed(str(self.request.method)[:20], "GET, HEAD")
-
-    def compute_etag(self) -> str | None:
-        return StaticFileHandler.compute_etag(self)
-
-    def set_extra_headers(self, path: str) -> None:
-        self.set_header("Cache-Control", _CACHE_CONTROL)
+    head = get

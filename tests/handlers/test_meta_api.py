@@ -60,6 +60,9 @@ async def test_static_files_are_asked_for_anew_and_not_sent_twice(api: Api) -> N
     assert (first.status, first.headers["Cache-Control"]) == (200, "no-cache")
     again = await api.get("/static/app.js", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status, again.body) == (304, b"")
+    packed = await api.get("/static/app.js", headers={"Accept-Encoding": "gzip"})
+    # The test's client has unpacked it and says so.
+    assert packed.headers["X-Consumed-Content-Encoding"] == "gzip" and packed.body == first.body
     for path in ("/static/none.js", "/static/../server.py", "/static/%2e%2e/server.py", "/static/", "/favicon.ico"):
         response = await api.get(path)
         assert response.status in (403, 404) and response.json["error"]["code"] in ("NOT_FOUND", "FORBIDDEN"), path
