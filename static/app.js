@@ -8,14 +8,10 @@ import { icon } from "./js/icons.js";
 import { show_keys, start_keys, use_keys } from "./js/keys.js";
 import { forget_list, list_view } from "./js/list_view.js";
 import { connect, disconnect } from "./js/live.js";
-import { login_view } from "./js/login_view.js";
-import { new_view } from "./js/new_view.js";
-import { open_palette } from "./js/palette.js";
 import * as router from "./js/router.js";
 import * as session from "./js/session.js";
-import { shell } from "./js/shell.js";
+import { open_palette, shell } from "./js/shell.js";
 import { wear_theme } from "./js/theme.js";
-import { ticket_view } from "./js/ticket_view.js";
 import { home_path, standing_views } from "./js/views.js";
 
 const app = /** @type {HTMLElement} */ (document.getElementById("app"));
@@ -23,37 +19,41 @@ const app = /** @type {HTMLElement} */ (document.getElementById("app"));
 let frame = null;
 let stop_keys = () => {};
 
+// The list is what one comes for; every other view is fetched when it is wanted.
+const login = () => import("./js/login_view.js");
 const routes = [
-  { pattern: /^\/login$/, open: (c) => login_view(c, { register: false, entered }) },
-  { pattern: /^\/register$/, open: (c) => login_view(c, { register: true, entered }) },
+  late(/^\/login$/, login, (m) => (c) => m.login_view(c, { register: false, entered })),
+  late(/^\/register$/, login, (m) => (c) => m.login_view(c, { register: true, entered })),
   { pattern: /^\/tickets$/, open: list_view },
-  { pattern: /^\/tickets\/new$/, open: new_view },
-  { pattern: /^\/tickets\/(\d+)$/, open: ticket_view },
-  { pattern: /^\/dashboard$/, open: for_role(session.is_staff, async () => (await import("./js/dashboard_view.js")).dashboard_view) },
-  { pattern: /^\/people$/, open: for_role(session.is_admin, async () => (await import("./js/people_view.js")).people_view) },
-  { pattern: /^\/account$/, open: late(async () => (await import("./js/account_view.js")).account_view) },
-  { pattern: /^\/console$/, open: late(async () => (await import("./js/console_view.js")).console_view) },
+  late(/^\/tickets\/new$/, () => import("./js/new_view.js"), (m) => m.new_view),
+  late(/^\/tickets\/(\d+)$/, () => import("./js/ticket_view.js"), (m) => m.ticket_view),
+  late(/^\/dashboard$/, () => import("./js/dashboard_view.js"), (m) => m.dashboard_view, session.is_staff),
+  late(/^\/people$/, () => import("./js/people_view.js"), (m) => m.people_view, session.is_admin),
+  late(/^\/account$/, () => import("./js/account_view.js"), (m) => m.account_view),
+  late(/^\/console$/, () => import("./js/console_view.js"), (m) => m.console_view),
   { pattern: /^/, open: missing_view },
 ];
 
-/** A view that is fetched when first wanted: most people never open it. @param {() => Promise<(context: any) => import("./js/router.js").View>} load */
-function late(load) {
-  return (context) => {
+/**
+ * A route whose view comes in a module of its own. To those who may not see it, there is no such page.
+ * @param {RegExp} pattern @param {() => Promise<any>} load @param {(module: any) => any} view_of @param {() => boolean} [may]
+ */
+function late(pattern, load, view_of, may = () => true) {
+  function open(context) {
+    if (!may()) return missing_view();
     const place = h("div.late");
     let view = null;
     let is_closed = false;
-    const ready = load().then((open) => {
-      if (is_closed) return;
-      view = open(context);
+    const ready = load().then((module) => {
+      if (is_closed) return undefined;
+      view = view_of(module)(context);
       place.replaceWith(view.element);
-      router.arrived(view.title);
+      if (view.title !== router.LATE) router.arrived(view.title);
+      return view.ready;
     }, (error) => note(`This page could not be read: ${error.message}`, { tone: "bad" }));
     return { element: place, title: router.LATE, ready, close: () => { is_closed = true; view?.close(); }, update: (next) => view?.update?.(next) ?? false };
-  };
-}
-/** The same, for some only; to others there is no such page. */
-function for_role(may, load) {
-  return (context) => (may() ? late(load)(context) : missing_view());
+  }
+  return { pattern, open, load };
 }
 
 /** Where a path may not be shown: the one to show instead. @param {string} path */
@@ -124,6 +124,9 @@ async function begin() {
   wear_theme();
   mount_notices();
   api.use_hooks({ unauthenticated, waiting: show_wait });
+  // What the address names is fetched beside the questions who and what, not after them.
+  const wanted = routes.find((route) => route.pattern.test(location.pathname));
+  if (wanted && "load" in wanted) wanted.load().catch(() => {});
   try { await session.begin(); } catch (error) {
     fill(app, h("main.main", h("div.empty", { role: "alert" }, icon("alert", "huge"), h("h1", "The desk does not answer"), h("p", error.message), h("button.button", { onclick: () => location.reload() }, "Try again"))));
     return;

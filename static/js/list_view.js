@@ -1,6 +1,5 @@
 // The list of tickets: filters in the address bar, rows in step with the live stream, choosing many.
 import { say } from "./announce.js";
-import { bulk_bar } from "./bulk.js";
 import { assign_to_me, change } from "./change.js";
 import { fill, h } from "./dom.js";
 import { filter_bar } from "./filters.js";
@@ -34,14 +33,25 @@ export function list_view(context) {
   const rows = h("ol.tickets", { "aria-label": "Tickets" });
   const news = h("button.news", { hidden: true, onclick: () => { list.show_news(); focus_row(0); } });
   const tail = h("div.tickets__tail");
-  const filters = filter_bar((next, { typing }) => go(`/tickets${write_query(next)}`, { replace: typing, keep_focus: true }), () => [...new Set(list.items.flatMap((t) => t.tags))].sort());
-  const bulk = bulk_bar({ chosen: () => list.items.filter((t) => selected.has(t.id)), apply: (t) => list.apply(t), clear: () => { selected.clear(); paint(); }, known_tags: () => [...new Set(list.items.flatMap((t) => t.tags))].sort() });
+  const filters = filter_bar((next, { typing }) => go(`/tickets${write_query(next)}`, { replace: typing, keep_focus: true }), () => known_tags());
+  const known_tags = () => [...new Set(list.items.flatMap((t) => t.tags))].sort();
+  const bulk_place = h("div.bulk__place");
+  /** @type {Promise<any>|null} */ let bulk = null;
+  /** The bar for many, fetched with the first selection. */
+  function with_bulk() {
+    bulk ??= import("./bulk.js").then(({ bulk_bar }) => {
+      const bar = bulk_bar({ chosen: () => list.items.filter((t) => selected.has(t.id)), apply: (t) => list.apply(t), clear: () => { selected.clear(); paint(); }, known_tags });
+      bulk_place.replaceWith(bar.element);
+      return bar;
+    });
+    return bulk;
+  }
   const element = h("section.page.page--list",
     h("header.page__header", heading, count,
       h("a.button.button--primary.page__new", { href: "/tickets/new" }, icon("plus"), "New ticket")),
     filters.element, news,
     h("div.tickets__head", { "aria-hidden": "true" }, ["", "No.", "Title", "Status", "Priority", "Assignee", "Time left"].map((t) => h("span", t))),
-    rows, tail, bulk.element);
+    rows, tail, bulk_place);
   element.classList.toggle("page--staff", is_staff());
 
   const watcher = new IntersectionObserver((seen) => { if (seen.some((s) => s.isIntersecting)) list.more(); }, { rootMargin: "600px" });
@@ -92,7 +102,7 @@ export function list_view(context) {
     const n = list.items.length;
     count.textContent = n ? `${n}${list.next_offset === null ? "" : "+"} ${n === 1 ? "ticket" : "tickets"}` : "";
     paint_news();
-    bulk.show(selected.size);
+    if (bulk || selected.size) with_bulk().then((bar) => bar.show(selected.size));
     watcher.disconnect();
     if (!n) return paint_empty();
     if (list.next_offset === null) return fill(tail, n > 20 && h("p.muted", "That is all."));
@@ -151,7 +161,7 @@ export function list_view(context) {
   };
   const group = "List";
   const field_key = (keys, label, field, part) => ({
-    keys, label, group, run: on_row((t, row) => (selected.size ? bulk.pick(field) : change(t, field, row.querySelector(part) ?? row, (after) => list.apply(after), t.tags))),
+    keys, label, group, run: on_row((t, row) => (selected.size ? with_bulk().then((bar) => bar.pick(field)) : change(t, field, row.querySelector(part) ?? row, (after) => list.apply(after), t.tags))),
   });
   const stop_keys = use_keys([
     { keys: "j", label: "Next ticket", group, run: () => step(1) },
@@ -161,7 +171,7 @@ export function list_view(context) {
     ...(!is_staff() ? [] : [
       { keys: "x", label: "Select", group, run: on_row((t) => select(t.id, !selected.has(t.id), false)) },
       { keys: "X", label: "Clear the selection", group, run: () => { selected.clear(); paint(); } },
-      { keys: "a", label: "Assign to me", group, run: on_row((t) => (selected.size ? bulk.assign_to_me() : assign_to_me(t, (after) => list.apply(after)))) },
+      { keys: "a", label: "Assign to me", group, run: on_row((t) => (selected.size ? with_bulk().then((bar) => bar.assign_to_me()) : assign_to_me(t, (after) => list.apply(after)))) },
       field_key("s", "Change status", "status", ".row__status"),
       field_key("p", "Change priority", "priority", ".row__priority"),
       field_key("A", "Choose assignee", "assignee_id", ".row__assignee"),
@@ -172,7 +182,7 @@ export function list_view(context) {
   open(context.state?.scroll !== undefined);
   return {
     element, title: heading.textContent,
-    close: () => { stop_list(); stop_keys(); filters.close(); watcher.disconnect(); bulk.close(); },
+    close: () => { stop_list(); stop_keys(); filters.close(); watcher.disconnect(); bulk?.then((bar) => bar.close()); },
     update: (next) => {
       query = read_query(next.search);
       const changed = write_query(query) !== search;
