@@ -1,0 +1,80 @@
+"""Settings: where they come from, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from helpdesk.config import SETTINGS, Config, Rate, load, parse_rate
+from helpdesk.errors import StartError
+
+
+def test_without_anything_the_defaults_hold() -> None:
+    config = load([], {"PATH": "/bin"})
+    assert config == Config()
+    assert (config.mode, config.host, config.port, config.rate_limit) == ("demo", "127.0.0.1", 8000, Rate(60, 60))
+
+
+def test_the_command_line_wins_over_the_environment() -> None:
+    environ = {"HELPDESK_PORT": "1", "HELPDESK_LOG_FORMAT": "json", "HELPDESK_CORS_ORIGINS": ""}
+    config = load(["--port", "2"], environ)
+    assert (config.port, config.log_format, config.cors_origins) == (2, "json", ())
+
+
+def test_lists_take_commas() -> None:
+    config = load(["--allowed-hosts", "A.example, b.example", "--trusted-proxies", "10.0.0.0/8,::1"], {})
+    assert config.allowed_hosts == ("a.example", "b.example")
+    assert [str(network) for network in config.trusted_proxies] == ["10.0.0.0/8", "::1/128"]
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("60/min", Rate(60, 60)),
+        ("10/15min", Rate(10, 900)),
+        ("5/s", Rate(5, 1)),
+        ("1/2hour", Rate(1, 7200)),
+        ("0", Rate(0, 1)),
+    ],
+)
+def test_rates_are_a_count_and_a_window(text: str, rate: Rate) -> None:
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize(
+    "text", ["", "60", "60/", "-1/min", "0/min", "1/0min", "1/year", "60 / min", "1e3/min", "٦/min"]
+)
+def test_a_bad_rate_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="60/min"):
+        parse_rate(text)
+
+
+@pytest.mark.parametrize(
+    ("argv", "environ", "says"),
+    [
+        (["--port", "65536"], {}, "--port must be a whole number from 0 to 65535"),
+        ([], {"HELPDESK_PORT": "x"}, "HELPDESK_PORT must be"),
+        (["--mode", "prod"], {}, "one of demo, production"),
+        (["--cors-origins", "example.com"], {}, "--cors-origins"),
+        (["--host", "0.0.0.0"], {}, "--mode production"),
+        (["--prot", "1"], {}, "--help"),
+        (["--port"], {}, "--help"),
+        ([], {"HELPDESK_ADMIN_PASSWORD": "short"}, "8 to 1,024"),
+        ([], {"HELPDESK_": "x"}, "HELPDESK_ is not a setting"),
+    ],
+)
+def test_a_bad_setting_is_refused_with_its_name(argv: list[str], environ: dict[str, str], says: str) -> None:
+    with pytest.raises(StartError, match=says):
+        load(argv, environ)
+
+
+def test_another_sqlite_file_may_be_named() -> None:
+    assert load(["--database-url", "sqlite:///desk.db"], {}).database_path == Path("desk.db")
+    assert load(["--database-url", "sqlite:////var/desk.db"], {}).database_path == Path("/var/desk.db")
+    assert load(["--data-dir", "d"], {}).database_path == Path("d/helpdesk.db")
+
+
+def test_every_default_is_what_the_config_says() -> None:
+    for setting in SETTINGS:
+        assert setting.parse(setting.default) == getattr(Config(), setting.name) if setting.default else True
