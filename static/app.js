@@ -10,7 +10,8 @@ import { forget_list, list_view } from "./js/list_view.js";
 import { connect, disconnect } from "./js/live.js";
 import * as router from "./js/router.js";
 import * as session from "./js/session.js";
-import { open_palette, shell } from "./js/shell.js";
+import { open_palette } from "./js/palette.js";
+import { shell } from "./js/shell.js";
 import { wear_theme } from "./js/theme.js";
 import { home_path, standing_views } from "./js/views.js";
 
@@ -27,10 +28,10 @@ const routes = [
   { pattern: /^\/tickets$/, open: list_view },
   late(/^\/tickets\/new$/, () => import("./js/new_view.js"), (m) => m.new_view),
   late(/^\/tickets\/(\d+)$/, () => import("./js/ticket_view.js"), (m) => m.ticket_view),
-  late(/^\/dashboard$/, () => import("./js/dashboard_view.js"), (m) => m.dashboard_view, session.is_staff),
-  late(/^\/people$/, () => import("./js/people_view.js"), (m) => m.people_view, session.is_admin),
-  late(/^\/account$/, () => import("./js/account_view.js"), (m) => m.account_view),
-  late(/^\/console$/, () => import("./js/console_view.js"), (m) => m.console_view),
+  late(/^\/dashboard$/, styled(() => import("./js/dashboard_view.js")), (m) => m.dashboard_view, session.is_staff),
+  late(/^\/people$/, styled(() => import("./js/people_view.js")), (m) => m.people_view, session.is_admin),
+  late(/^\/account$/, styled(() => import("./js/account_view.js")), (m) => m.account_view),
+  late(/^\/console$/, styled(() => import("./js/console_view.js")), (m) => m.console_view),
   { pattern: /^/, open: missing_view },
 ];
 
@@ -54,6 +55,19 @@ function late(pattern, load, view_of, may = () => true) {
     return { element: place, title: router.LATE, ready, close: () => { is_closed = true; view?.close(); }, update: (next) => view?.update?.(next) ?? false };
   }
   return { pattern, open, load };
+}
+
+/** @type {Promise<any>|null} */
+let desk_styles = null;
+/** A module that needs the style sheet that the list does without. @param {() => Promise<any>} load */
+function styled(load) {
+  return async () => {
+    desk_styles ??= new Promise((resolve, reject) => {
+      document.head.append(h("link", { rel: "stylesheet", href: "/static/css/desk.css", onload: resolve, onerror: () => reject(new Error("its styles are missing")) }));
+    });
+    const [module] = await Promise.all([load(), desk_styles]);
+    return module;
+  };
 }
 
 /** Where a path may not be shown: the one to show instead. @param {string} path */

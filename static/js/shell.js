@@ -4,12 +4,10 @@ import { fill, h, svg } from "./dom.js";
 import { icon } from "./icons.js";
 import { show_keys } from "./keys.js";
 import { on_state, retry_now } from "./live.js";
+import { open_palette } from "./palette.js";
 import { is_admin, is_staff, user } from "./session.js";
 import { theme, turn_theme } from "./theme.js";
 import { follow_counts, standing_views } from "./views.js";
-
-/** The command palette, fetched when first wanted. */
-export const open_palette = async () => (await import("./palette.js")).open_palette();
 
 /** A ticket with a clock's hands. */
 export function logo() {
