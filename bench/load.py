@@ -179,7 +179,6 @@ def fill(path: Path, total: int) -> None:
             done += len(rows["tickets"])
             _progress(done, total, time.monotonic() - started)
     conn.execute("INSERT INTO search (search) VALUES ('optimize')")
-    conn.execute("ANALYZE")
     conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     conn.close()
 

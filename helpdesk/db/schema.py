@@ -101,6 +101,7 @@ Index("ix_tickets_updated_at_id", tickets.c.updated_at, tickets.c.id)
 Index("ix_tickets_sla_deadline_id", tickets.c.sla_deadline, tickets.c.id)
 Index("ix_tickets_priority_rank_id", tickets.c.priority_rank, tickets.c.id)
 Index("ix_tickets_status", tickets.c.status, tickets.c.created_at, tickets.c.id)
+Index("ix_tickets_status_deadline", tickets.c.status, tickets.c.sla_deadline, tickets.c.id)
 Index("ix_tickets_creator", tickets.c.creator_id, tickets.c.created_at, tickets.c.id)
 Index("ix_tickets_assignee", tickets.c.assignee_id, tickets.c.created_at, tickets.c.id)
 Index(

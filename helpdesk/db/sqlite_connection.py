@@ -12,6 +12,7 @@ from sqlalchemy.pool import NullPool
 
 from helpdesk.errors import StartError
 
+READER_CACHE_KIB, WRITER_CACHE_KIB = 4096, 16384
 _PRAGMAS = {
     "busy_timeout": 5000,
     "foreign_keys": 1,
@@ -42,7 +43,8 @@ def open_engine(path: Path, *, read_only: bool) -> Engine:
             (got,) = raw.execute(f"PRAGMA {name}").fetchone()
             if got != value:
                 raise StartError(f"SQLite did not take {name}={value} on {path}; is the file system writable?")
-        raw.execute("PRAGMA cache_size=-16384")
+        # In KiB, for each connection; the system's own cache holds the rest of the file.
+        raw.execute(f"PRAGMA cache_size=-{READER_CACHE_KIB if read_only else WRITER_CACHE_KIB}")
         if read_only:
             raw.execute("PRAGMA query_only=1")
 

@@ -146,34 +146,32 @@ def due(conn: Connection, now: int, *, limit: int) -> list[int]:
 
 
 class Count(msgspec.Struct, frozen=True):
-    """How many tickets share all of these; `assignee` is 0 for nobody."""
+    """How many tickets share all of these."""
 
     status: Status
     priority: Priority
-    breached: bool
-    assignee: int
+    is_breached: bool
+    is_unassigned: bool
+    is_mine: bool
     tickets: int
 
 
-_COUNTS = select(*ticket_counts.c).where(ticket_counts.c.tickets != 0)
-_DUE_COUNTS = (
-    select(
-        tickets.c.status,
-        tickets.c.priority,
-        tickets.c.breached,
-        func.coalesce(tickets.c.assignee_id, 0),
-        func.count(),
-    )
-    .where(tickets.c.sla_due_at <= bindparam("now"))
-    .group_by(tickets.c.status, tickets.c.priority, tickets.c.breached, tickets.c.assignee_id)
+_KINDS = (
+    ticket_counts.c.status,
+    ticket_counts.c.priority,
+    ticket_counts.c.breached,
+    (ticket_counts.c.assignee == 0).label("is_unassigned"),
+    (ticket_counts.c.assignee == bindparam("me")).label("is_mine"),
 )
+_COUNTS = select(*_KINDS, func.sum(ticket_counts.c.tickets)).group_by(*_KINDS)
+_DUE_STATUSES = select(tickets.c.status).where(tickets.c.sla_due_at <= bindparam("now"))
 
 
-def counts(conn: Connection) -> list[Count]:
-    """All tickets, counted; a breach counts from its entry on."""
-    return [row_as(Count, row) for row in conn.execute(_COUNTS)]
+def counts(conn: Connection, *, me: int) -> list[Count]:
+    """All tickets, counted; a breach counts from its entry on, `is_mine` is what is assigned to `me`."""
+    return [row_as(Count, row) for row in conn.execute(_COUNTS, {"me": me})]
 
 
-def due_counts(conn: Connection, now: int) -> list[Count]:
-    """Those whose deadline passed by `now` without an entry yet, counted; nearly always none."""
-    return [row_as(Count, row) for row in conn.execute(_DUE_COUNTS, {"now": now})]
+def due_statuses(conn: Connection, now: int) -> list[Status]:
+    """The status of each ticket that passed its deadline by `now` without an entry yet; nearly always none."""
+    return list(conn.execute(_DUE_STATUSES, {"now": now}).scalars())

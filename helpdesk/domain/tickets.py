@@ -10,7 +10,7 @@ from helpdesk.db import tickets as store
 from helpdesk.db import users as user_store
 from helpdesk.db.engine import Connection
 from helpdesk.db.ticket_lists import Filter, Order, Stamp
-from helpdesk.db.tickets import Count, TicketRow
+from helpdesk.db.tickets import TicketRow
 from helpdesk.db.users import UserRow
 from helpdesk.domain import clocks, sla, timeline, views
 from helpdesk.domain.access import Actor
@@ -153,17 +153,14 @@ def _user_id(text: str | None, actor: Actor) -> int | None:
 
 def stats(conn: Connection, actor: Actor, query: StatsQuery, *, now: int) -> Stats:
     """How many tickets there are of each kind; `mine` are those assigned to the actor."""
-
-    def counted(groups: list[Count]) -> list[Count]:
-        return [g for g in groups if not (query.unresolved and g.status in ("resolved", "closed"))]
-
-    groups = counted(store.counts(conn))
-    due = counted(store.due_counts(conn, now))
+    left_out = ("resolved", "closed") if query.unresolved else ()
+    groups = [g for g in store.counts(conn, me=actor.id) if g.status not in left_out]
+    due = [status for status in store.due_statuses(conn, now) if status not in left_out]
     return Stats(
         total=sum(g.tickets for g in groups),
         by_status={s: sum(g.tickets for g in groups if g.status == s) for s in STATUSES},
         by_priority={p: sum(g.tickets for g in groups if g.priority == p) for p in PRIORITIES},
-        breached=sum(g.tickets for g in groups if g.breached) + sum(g.tickets for g in due),
-        unassigned=sum(g.tickets for g in groups if g.assignee == 0),
-        mine=sum(g.tickets for g in groups if g.assignee == actor.id),
+        breached=sum(g.tickets for g in groups if g.is_breached) + len(due),
+        unassigned=sum(g.tickets for g in groups if g.is_unassigned),
+        mine=sum(g.tickets for g in groups if g.is_mine),
     )

@@ -52,6 +52,7 @@ def test_every_sort_walks_an_index(conn: Connection, column: str, descending: bo
         (Filter(assignee_id=1), "ix_tickets_assignee"),
         (Filter(unassigned=True), "ix_tickets_assignee"),
         (Filter(status=("open",)), "ix_tickets_status"),
+        (Filter(status=("open",), unassigned=True), "ix_tickets_"),
         (Filter(breached=True), "ix_tickets_breached"),
         (Filter(tag="a"), "ticket_tags"),
     ],
@@ -62,6 +63,26 @@ def test_every_filter_is_served_by_its_index_in_order(conn: Connection, where: F
     assert not [step for step in steps if "TEMP B-TREE" in step], steps
 
 
+@pytest.mark.parametrize(
+    ("column", "index"), [("created_at", "ix_tickets_status"), ("sla_deadline", "ix_tickets_status_deadline")]
+)
+def test_several_statuses_are_the_heads_of_their_lists(conn: Connection, column: str, index: str) -> None:
+    where = Filter(status=("open", "pending", "in_progress"))
+    query = ticket_lists._of_each_status(ticket_lists._shape(where), Order(column), 3, any_due=False)
+    text = re.sub(r"\?", "1", str(query.compile(dialect=sqlite.dialect())))
+    steps = [row[3] for row in driver(conn).execute("EXPLAIN QUERY PLAN " + text)]
+    assert sum(f"INDEX {index} (status=?)" in step for step in steps) == 3, steps
+    heads = [step for step in steps if step.startswith("SCAN anon")]
+    assert sum("TEMP B-TREE" in step for step in steps) == len(heads) == 3, steps  # of what a head holds
+
+
+def test_the_look_for_a_clock_set_back_walks_along_the_times(conn: Connection) -> None:
+    for query in (ticket_search._NEWER_BELOW, ticket_search._OLDER_ABOVE):
+        text = re.sub(r"\?", "1", str(query.compile(dialect=sqlite.dialect())))
+        steps = [row[3] for row in driver(conn).execute("EXPLAIN QUERY PLAN " + text)]
+        assert any("ix_tickets_created_at_id (created_at" in step for step in steps), steps
+
+
 def test_one_ticket_is_three_searches(conn: Connection) -> None:
     for query in (tickets._BY_ID, timeline._NEWEST, timeline._AFTER):
         text = re.sub(r":\w+|\?", "1", str(query.compile(dialect=sqlite.dialect())))
@@ -70,7 +91,7 @@ def test_one_ticket_is_three_searches(conn: Connection) -> None:
 
 
 def test_what_is_due_is_found_by_its_index(conn: Connection) -> None:
-    for query in (tickets._DUE, tickets._NEXT_DUE, tickets._DUE_COUNTS):
+    for query in (tickets._DUE, tickets._NEXT_DUE, tickets._DUE_STATUSES):
         text = re.sub(r":\w+|\?", "1", str(query.compile(dialect=sqlite.dialect())))
         steps = [row[3] for row in driver(conn).execute("EXPLAIN QUERY PLAN " + text)]
         assert "ix_tickets_sla_due_at" in steps[0], steps
@@ -85,7 +106,7 @@ def test_a_list_is_one_statement_and_a_search_a_few(conn: Connection) -> None:
     ticket_search.page(conn, Filter(words=("alpha",)), NEWEST, now=1, limit=21, offset=0)
     assert len(statements) <= 3
     statements.clear()
-    tickets.counts(conn)
+    tickets.counts(conn, me=1)
     assert len(statements) == 1 and "ticket_counts" in statements[0]
     statements.clear()
     reports.open_groups(conn, now=1)

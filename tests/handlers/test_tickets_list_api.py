@@ -70,6 +70,20 @@ async def test_every_filter_narrows_the_list(api: Api) -> None:
         assert await ids(api, token, query) == expected, query
 
 
+async def test_pages_of_several_statuses_follow_each_other(api: Api) -> None:
+    token = await api.token("agent")
+    for n in range(9):
+        await api.ticket(token)
+        status = ("open", "pending", "closed")[n % 3]
+        if status != "open":
+            await api.patch(f"/api/tickets/{n + 1}", {"version": 1, "status": status}, token=token)
+    for sort, expected in (("-created_at", [8, 7, 5, 4, 2, 1]), ("created_at", [1, 2, 4, 5, 7, 8])):
+        query = f"status=pending,open&sort={sort}"
+        pages = [await ids(api, token, f"{query}&limit=2&offset={offset}") for offset in (0, 2, 4, 6)]
+        assert pages == [expected[:2], expected[2:4], expected[4:], []]
+        assert sorted(await ids(api, token, f"{query.replace('created_at', 'sla_deadline')}")) == sorted(expected)
+
+
 async def test_breached_is_right_before_any_job_has_run(api: Api) -> None:
     token = await api.token("agent")
     await api.ticket(token, sla_minutes=1)
