@@ -92,7 +92,7 @@ export function conversation(acts) {
   function add_entry(e) {
     if (mode === "replies" || !shows(e) || list.querySelector(`#entry-${e.id}`)) return;
     list.append(h("li", { class: `entry entry--${e.action}`, id: `entry-${e.id}` }, h("span.entry__sign", icon(e.action === "sla_breached" ? "alert" : e.action === "created" ? "plus" : e.action === "commented" ? "reply" : "edit", "small")),
-      h("span.entry__words", e.actor ? h("strong", { dir: "auto" }, name_of(e.actor)) : h("strong", "Clock"), e.actor ? " " : ": ", entry_words(e)), ago(e.created_at)));
+      h("span.entry__words", e.actor ? h("strong", { dir: "auto" }, name_of(e.actor)) : h("strong", "Clock"), e.actor ? " " : ": ", entry_words(e), " ", ago(e.created_at))));
   }
 
   return {

@@ -70,8 +70,8 @@ export function snippet(text, terms, size = 160) {
     if (s.hit) break;
     at += s.text.length;
   }
-  if (at >= flat.length || at < size / 2) return flat.length > size ? `${flat.slice(0, size)}…` : flat;
-  const start = Math.max(0, at - Math.floor(size / 3));
+  if (at >= flat.length || at < 40) return flat.length > size ? `${flat.slice(0, size)}…` : flat;
+  const start = at - 24;
   return `…${flat.slice(start, start + size)}${start + size < flat.length ? "…" : ""}`;
 }
 

@@ -89,9 +89,9 @@ export function new_view(context) {
     asking = new AbortController();
     const terms = terms_of(title.value).filter((t) => t.length > 2).slice(0, 6);
     if (!terms.length) { fill(similar); return; }
-    // Every word must occur: where the whole title finds nothing, its two longest words may.
-    const tries = [terms, [...terms].sort((a, b) => b.length - a.length).slice(0, 2)];
-    for (const words of tries.slice(0, terms.length > 2 ? 2 : 1)) {
+    // Every word must occur: where the whole title finds nothing, its longest word may.
+    const longest = [...terms].sort((a, b) => b.length - a.length)[0];
+    for (const words of terms.length > 1 ? [terms, [longest]] : [terms]) {
       const answer = await api.get(`/api/tickets?q=${encodeURIComponent(words.join(" "))}&status=${OPEN.join(",")}&limit=5`, { signal: asking.signal, quick: true }).catch(() => null);
       if (!answer) return;
       if (answer.body.items.length) { paint_similar(answer.body.items, words); return; }

@@ -62,8 +62,8 @@ export function ticket_fields(acts) {
 
 /** @param {any} t */
 function clock_words(t) {
-  const whole = `of ${minutes_said(t.sla_minutes)}`;
-  if (t.status === "resolved" || t.status === "closed") return t.breached ? `Finished after its time ${whole}` : `Finished within its time ${whole}`;
+  const whole = minutes_said(t.sla_minutes);
+  if (t.status === "resolved" || t.status === "closed") return t.breached ? `Finished after its ${whole}` : `Finished within its ${whole}`;
   if (t.status === "pending") return "The clock stands while the requester is asked";
-  return `Due ${exact(t.sla_deadline)} ${whole}`;
+  return `Due ${exact(t.sla_deadline)}, ${whole} in all`;
 }

@@ -49,6 +49,13 @@ def violations(page: Any, axe: str) -> list[str]:
     ]
 
 
+def test_axe_sees_a_fault_that_is_there(open_tab: OpenTab, axe: str, expect: Any) -> None:
+    page = open_tab(None, "/login").page
+    expect(page.locator(".login__form")).to_be_visible()
+    page.evaluate("document.querySelectorAll('.login label').forEach((label) => label.removeAttribute('for'))")
+    assert any(fault.startswith("label:") for fault in violations(page, axe))
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing(open_tab: OpenTab, axe: str, expect: Any, name: str, theme: str) -> None:
@@ -215,6 +222,17 @@ def test_the_console_sends_replays_and_provokes(open_tab: OpenTab, as_agent: Api
     page.get_by_role("link", name="GET /me").click()
     page.get_by_role("button", name="Burst").click()
     expect(answer).to_contain_text("75 calls in")
+
+
+def test_the_list_is_light_and_the_first_paint_is_soon(open_tab: OpenTab, expect: Any) -> None:
+    page = open_tab("agent", "/tickets").page
+    expect(page.locator(".row:not(.row--skeleton)").first).to_be_visible()
+    loaded = page.evaluate(
+        """() => performance.getEntriesByType('resource').filter((e) => e.name.includes('/static/'))
+            .concat(performance.getEntriesByType('navigation')).reduce((sum, e) => sum + e.decodedBodySize, 0)"""
+    )
+    assert loaded < 150 * 1024
+    assert page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") < 2000
 
 
 def test_a_page_without_scripts_points_to_the_plain_pages(open_tab: OpenTab, expect: Any) -> None:
