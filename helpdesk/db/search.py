@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Literal
 
-from sqlalchemy import text
-
 from helpdesk.db.engine import Connection
 from helpdesk.db.sqlite_connection import driver
 
@@ -33,13 +31,9 @@ _COLUMNS: dict[Scope, str] = {
     "title": "{title}",
 }
 
-_INSERT = text(
-    "INSERT INTO search (rowid, owner, title, body, internal) VALUES (:rowid, :owner, :title, :body, :internal)"
-)
-_DELETE = text(
-    "INSERT INTO search (search, rowid, owner, title, body, internal)"
-    " VALUES ('delete', :rowid, :owner, :title, :body, :internal)"
-)
+# FTS5 has a grammar of its own, so nothing here is an expression of SQLAlchemy's.
+_INSERT = "INSERT INTO search (rowid, owner, title, body, internal) VALUES (?, ?, ?, ?, ?)"
+_DELETE = "INSERT INTO search (search, rowid, owner, title, body, internal) VALUES ('delete', ?, ?, ?, ?, '')"
 
 
 def add(
@@ -54,7 +48,7 @@ def add(
 ) -> None:
     """Index a new document of a ticket that `owner_id` created; the texts are words with blanks between."""
     rowid = (ticket_id << DOCUMENT_BITS) + document
-    conn.execute(_INSERT, {"rowid": rowid, "owner": str(owner_id), "title": title, "body": body, "internal": internal})
+    driver(conn).execute(_INSERT, (rowid, str(owner_id), title, body, internal))
     _store_words(conn, f"{title} {body} {internal}".split())
 
 
@@ -72,7 +66,7 @@ def _store_words(conn: Connection, words: Iterable[str]) -> None:
 def remove(conn: Connection, ticket_id: int, document: int, *, owner_id: int, title: str = "", body: str = "") -> None:
     """Take a document out. The texts must be those it was added with: the index keeps no copy."""
     rowid = (ticket_id << DOCUMENT_BITS) + document
-    conn.execute(_DELETE, {"rowid": rowid, "owner": str(owner_id), "title": title, "body": body, "internal": ""})
+    driver(conn).execute(_DELETE, (rowid, str(owner_id), title, body))
 
 
 def expression(conn: Connection, word: str, scope: Scope, owner_id: int | None) -> str:

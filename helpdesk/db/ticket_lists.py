@@ -77,7 +77,8 @@ def stamps(
     # Nearly always no deadline lies between its moment and its entry: then one index answers.
     any_due = where.breached is not None and bool(conn.execute(_ANY_DUE, {"now": now}).scalar())
     query = statement(_shape(where), order, any_due=any_due, of_ids=ids is not None)
-    if len(where.status) > 1 and ids is None and limit != _NO_LIMIT:
+    is_narrow = where.owner_id or where.creator_id or where.assignee_id or where.tag
+    if len(where.status) > 1 and not is_narrow and ids is None and limit != _NO_LIMIT:
         query = _of_each_status(_shape(where), order, len(where.status), any_due=any_due)
         values |= {f"status_{n}": status for n, status in enumerate(where.status)} | {"reach": limit + offset}
     return (Stamp(*row[:5]) for row in conn.execute(query, values))
