@@ -55,7 +55,7 @@ export const patch = (path, body, options) => call(path, { method: "PATCH", body
 
 /**
  * Send until there is an answer. Repeats carry the same Idempotency-Key, so a retry never acts twice.
- * `quick` gives up at the first lost connection. Raises ApiError outside 2xx and 304.
+ * `quick` gives up rather than wait: for what nobody asked for in so many words. Raises ApiError outside 2xx and 304.
  * @param {string} path @param {Options} [options] @returns {Promise<Answer>}
  */
 export async function call(path, options = {}) {
@@ -65,8 +65,8 @@ export async function call(path, options = {}) {
       return null;
     });
     if (answer && answer.status !== 429 && answer.status !== 503) return accepted(answer, path);
-    if (answer && path.startsWith("/api/auth/") && answer.status === 429) throw new ApiError(429, answer.body, answer.headers);
-    if (!answer && options.quick) throw new ApiError(0, null);
+    // Failed sign-ins wait for minutes, which a person is told rather than kept waiting.
+    if (options.quick || (answer && /\/(login|register)$/.test(path))) throw new ApiError(answer?.status ?? 0, answer?.body ?? null, answer?.headers);
     const asked = Number(answer?.headers.get("Retry-After"));
     const wait_s = answer ? asked || 1 : BACKOFF_S[Math.min(lost, BACKOFF_S.length - 1)];
     lost = answer ? 0 : lost + 1;

@@ -20,6 +20,7 @@ export function conversation(acts) {
   /** @type {any[]} */ let comments = [];
   /** @type {any[]} */ let entries = [];
   let hidden_before = 0;
+  let has_past = false;
   const list = h("ol.talk");
   const earlier = h("button.button.button--quiet.talk__earlier", { hidden: true, onclick: () => acts.earlier() });
   const tabs = h("div.segments", { role: "group", "aria-label": "Show" });
@@ -33,8 +34,8 @@ export function conversation(acts) {
       ...(mode === "replies" ? [] : entries.filter(shows).map((e) => ({ at: e.created_at, id: e.id, add: () => add_entry(e) })))];
     things.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.id - b.id));
     for (const thing of things) thing.add();
-    earlier.hidden = hidden_before === 0 || mode === "timeline";
-    earlier.textContent = `Show ${hidden_before} earlier ${hidden_before === 1 ? "reply" : "replies"}`;
+    earlier.hidden = hidden_before === 0 && !has_past;
+    earlier.textContent = hidden_before ? `Show ${hidden_before} earlier ${hidden_before === 1 ? "reply" : "replies"}` : "Show what happened before";
     paint_empty();
   }
   function paint_empty() {
@@ -98,8 +99,12 @@ export function conversation(acts) {
   return {
     element,
     next_mode: () => show_mode(MODES[(MODES.findIndex(([m]) => m === mode) + 1) % MODES.length][0]),
-    /** @param {any[]} all_comments @param {any[]} all_entries @param {number} before how many older comments were not read */
-    show(all_comments, all_entries, before) {
+    /**
+     * @param {any[]} all_comments @param {any[]} all_entries
+     * @param {number} before how many older comments were not read @param {boolean} past whether older entries were not
+     */
+    show(all_comments, all_entries, before, past) {
+      has_past = past;
       comments = [...all_comments];
       entries = [...all_entries];
       hidden_before = before;

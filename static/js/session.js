@@ -39,7 +39,7 @@ export async function sign_in(path, body, key, keep) {
 
 /** End the token at the server, then here. A lost server does not keep anyone signed in here. */
 export async function sign_out() {
-  await api.call("/api/auth/logout", { method: "POST", quick: true }).catch(() => null);
+  await api.call("/api/auth/logout", { method: "POST", signal: AbortSignal.timeout(5000) }).catch(() => null);
   drop();
 }
 

@@ -22,12 +22,15 @@ import { people } from "./conflict.js";
 
 // An own reply's event may come before the answer to the POST: so long is waited before it is fetched.
 const FETCH_DELAY_MS = 400;
+// As many comments and entries as come with a ticket, and as a list gives at once.
+const PAGE = 100;
 
 /** @param {import("./router.js").Context} context @returns {import("./router.js").View} */
 export function ticket_view(context) {
   const id = Number(context.params[0]);
   /** @type {any} */ let ticket = null;
   let etag = "";
+  let has_past = false;
   /** @type {any[]} */ let comments = [];
   /** @type {ReturnType<typeof edit_form>|null} */ let editing = null;
   let fetch_timer = 0;
@@ -64,7 +67,8 @@ export function ticket_view(context) {
       state.remove();
       page.hidden = false;
       paint();
-      talk.show(comments, ticket.timeline, Math.max(0, ticket.comment_count - comments.length));
+      has_past = ticket.timeline.length === PAGE;
+      show_talk();
       write.paint();
       arrived(`${id} ${ticket.title}`);
       if (has_edit_draft(ticket) && !editing) edit();
@@ -151,11 +155,29 @@ export function ticket_view(context) {
   }
 
   async function earlier() {
-    const answer = await api.get(`/api/tickets/${id}/comments?offset=${Math.max(0, ticket.comment_count - comments.length - 100)}&limit=100`, { signal: abort.signal }).catch(failed);
+    if (comments.length >= ticket.comment_count) return earlier_entries();
+    const answer = await api.get(`/api/tickets/${id}/comments?offset=${Math.max(0, ticket.comment_count - comments.length - PAGE)}&limit=${PAGE}`, { signal: abort.signal }).catch(failed);
     const known = new Set(comments.map((c) => c.id));
     comments = [...(answer?.body.items ?? []).filter((c) => !known.has(c.id)), ...comments].sort((a, b) => a.id - b.id);
-    talk.show(comments, ticket.timeline, Math.max(0, ticket.comment_count - comments.length));
+    show_talk();
+    return undefined;
   }
+  /** The timeline is read from its beginning until it meets what is known. */
+  async function earlier_entries() {
+    const known = new Set(ticket.timeline.map((e) => e.id));
+    const past = [];
+    for (let offset = 0; has_past; offset += PAGE) {
+      const answer = await api.get(`/api/tickets/${id}/timeline?offset=${offset}&limit=${PAGE}`, { signal: abort.signal }).catch(failed);
+      if (!answer) return;
+      const fresh = answer.body.items.filter((e) => !known.has(e.id));
+      past.push(...fresh);
+      has_past = fresh.length === PAGE;
+    }
+    ticket.timeline.unshift(...past);
+    await name_assignees(past);
+    show_talk();
+  }
+  const show_talk = () => talk.show(comments, ticket.timeline, Math.max(0, ticket.comment_count - comments.length), has_past);
   async function follow_hash() {
     const wanted = Number(/^#comment-(\d+)$/.exec(location.hash)?.[1]);
     // A link to a comment older than those that came with the ticket: read on until it is there.

@@ -41,8 +41,15 @@ export function follow_counts(show) {
     const answer = await api.get("/api/tickets/stats?unresolved=true", { signal: abort.signal, quick: true }).catch(() => null);
     if (answer) show(answer.body);
   };
-  const soon = () => { timer ||= window.setTimeout(read, Math.max(500, REFRESH_MS - (Date.now() - last))); };
+  let is_stale = false;
+  // A tab that nobody looks at asks for nothing until somebody does.
+  const soon = () => {
+    is_stale = document.hidden;
+    if (!is_stale) timer ||= window.setTimeout(read, Math.max(500, REFRESH_MS - (Date.now() - last)));
+  };
+  const looked_at = () => { if (is_stale) soon(); };
+  document.addEventListener("visibilitychange", looked_at);
   const stops = [on_happening(({ entry }) => { if (entry.action !== "commented") soon(); }), on_join(soon)];
   read();
-  return () => { clearTimeout(timer); abort.abort(); stops.forEach((stop) => stop()); };
+  return () => { document.removeEventListener("visibilitychange", looked_at); clearTimeout(timer); abort.abort(); stops.forEach((stop) => stop()); };
 }

@@ -224,6 +224,16 @@ def test_the_console_sends_replays_and_provokes(open_tab: OpenTab, as_agent: Api
     expect(answer).to_contain_text("75 calls in")
 
 
+def test_the_console_listens_to_the_stream(open_tab: OpenTab, as_user: Api, expect: Any) -> None:
+    page = open_tab("agent", "/console?call=get_events").page
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_text("Listening for")).to_be_visible()
+    page.wait_for_timeout(300)
+    title = fresh_name("Heard in the console")
+    as_user.ticket(title)
+    expect(page.locator(".console__body")).to_contain_text(title)
+
+
 def test_the_list_is_light_and_the_first_paint_is_soon(open_tab: OpenTab, expect: Any) -> None:
     page = open_tab("agent", "/tickets").page
     expect(page.locator(".row:not(.row--skeleton)").first).to_be_visible()

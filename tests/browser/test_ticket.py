@@ -266,6 +266,18 @@ def test_a_link_to_an_old_reply_reads_back_to_it(open_tab: OpenTab, as_agent: Ap
     expect(page.locator(".comment")).to_have_count(130)
 
 
+def test_a_long_timeline_can_be_read_to_its_beginning(open_tab: OpenTab, as_agent: Api, expect: Any) -> None:
+    ticket = as_agent.ticket(fresh_name("Long story"))
+    for n in range(110):
+        as_agent.patch(ticket["id"], priority=("low", "high")[n % 2])
+    page = open_tab("agent", path(ticket)).page
+    page.get_by_role("button", name="Timeline", exact=True).click()
+    expect(page.locator(".entry")).to_have_count(100)
+    page.get_by_role("button", name="Show what happened before").click()
+    expect(page.locator(".entry")).to_have_count(111)
+    expect(page.locator(".entry").first).to_contain_text("opened the ticket")
+
+
 def test_quoting_puts_the_words_into_the_reply(open_tab: OpenTab, as_user: Api, expect: Any) -> None:
     ticket = as_user.ticket(fresh_name("Quote"))
     as_user.comment(ticket["id"], "Two\nlines")
