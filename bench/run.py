@@ -73,7 +73,8 @@ def ratios(desk: Desk, seconds: float) -> list[dict[str, object]]:
             }
         )
         say(
-            f"{call:20} {median(ours):7.0f}/s of {median(limits):7.0f}/s = {median(shares):.2f}; by CPU time {median(cpu_shares):.2f} (at least {least})"
+            f"{call:20} {median(ours):7.0f}/s of {median(limits):7.0f}/s = {median(shares):.2f};"
+            f" by CPU time {median(cpu_shares):.2f} (at least {least})"
         )
     bare.stop()
     return rows
