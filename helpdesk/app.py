@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 from typing import Any
 
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
@@ -79,9 +80,12 @@ def _manifest_calls() -> list[ManifestCall]:
 
 def unparsable_message() -> bytes:
     """The whole answer to a message that is no HTTP: what Tornado would send as a bare status line."""
-    error = {"code": "BAD_REQUEST", "message": "This is no HTTP/1.1 request that can be read", "field": None}
+    request_id = secrets.token_hex(8)
+    log.info("status=400 a message that is no HTTP request_id=%s", request_id)
+    error = {"code": "INVALID_HEADER", "message": "This is no HTTP/1.1 request that can be read", "field": None}
     body = json.dumps({"error": error}).encode()
-    return (
-        b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
-        b"Content-Length: %d\r\n\r\n" % len(body)
-    ) + body
+    head = (
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
+        f"X-Request-Id: {request_id}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body

@@ -100,8 +100,11 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
 
 
 def test_somebody_elses_database_is_refused(tmp_path: Path) -> None:
-    sqlite3.connect(tmp_path / "helpdesk.db").execute("CREATE TABLE recipes (name TEXT)")
+    path = tmp_path / "helpdesk.db"
+    sqlite3.connect(path).execute("CREATE TABLE recipes (name TEXT)")
+    before = path.read_bytes()
     assert "not a database of this server" in refused_start("--port", "0", "--data-dir", str(tmp_path))
+    assert path.read_bytes() == before
 
 
 def test_a_newer_releases_database_is_refused(tmp_path: Path) -> None:

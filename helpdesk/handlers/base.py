@@ -116,17 +116,17 @@ class ApiHandler(CallerHandler):
         call = self._call
         if self.request.method in ("POST", "PATCH"):
             self.idempotency_key = self._parse_key()
-            self._parse_body(call)
+        self._parse_body(call)
         self._params = parse_query(call.params, self.request.query_arguments)
 
     def _parse_body(self, call: Call) -> None:
         headers = self.request.headers
-        if headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise errors.UnsupportedMediaType("Send the body without a Content-Encoding", "Content-Encoding")
         if not self.request.body:
-            if call.body is not None:
+            if call.body is not None and self.request.method in ("POST", "PATCH"):
                 raise errors.BadJson("Send a JSON object as the body of this request")
             return
+        if headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise errors.UnsupportedMediaType("Send the body without a Content-Encoding", "Content-Encoding")
         if not _is_json(headers.get("Content-Type", "")):
             raise errors.UnsupportedMediaType("Send the body as Content-Type: application/json", "Content-Type")
         self.fields = parse_json_object(self.request.body)

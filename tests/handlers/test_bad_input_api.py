@@ -136,6 +136,15 @@ async def test_another_content_type_is_refused(api: Api, content_type: str) -> N
     assert (response.status, response.code) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
+async def test_a_body_where_none_belongs_is_refused(api: Api) -> None:
+    token = await api.token()
+    assert (await api.request("GET", "/api/me", {"a": 1}, token=token)).code == "UNKNOWN_FIELD"
+    assert (await api.request("GET", "/api/me", {}, token=token)).status == 200
+    text = {"Content-Type": "text/plain"}
+    assert (await api.request("GET", "/api/me", {"a": 1}, token=token, headers=text)).status == 415
+    assert (await api.post("/api/auth/logout", {"all": True}, token=token)).code == "UNKNOWN_FIELD"
+
+
 async def test_an_encoded_body_is_refused(api: Api) -> None:
     headers = {"Content-Encoding": "gzip"}
     response = await api.post("/api/tickets", {"title": "x"}, token=await api.token(), headers=headers)
@@ -196,7 +205,8 @@ async def test_a_chunked_body_is_read(api: Api) -> None:
     ],
 )
 async def test_what_is_no_http_is_answered_in_the_one_shape(api: Api, data: bytes) -> None:
-    assert code(await raw(api, data))[0] in (400, 413)
+    answer = await raw(api, data)
+    assert code(answer)[0] in (400, 413) and b"X-Request-Id: " in answer
     assert (await api.get("/api/health")).status == 200
 
 

@@ -2,54 +2,54 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from helpdesk.db.sqlite_connection import driver, open_engine
 from helpdesk.errors import StartError
 
-# A test holds this against the newest file in versions/; it is here so that a start that has
-# nothing to do need not import Alembic (a third of the start).
-HEAD = "0001"
+# A test holds these against the files in versions/; they are here so that a start that has nothing
+# to do need not import Alembic (a third of the start).
 KNOWN = ("0001",)
+HEAD = KNOWN[-1]
 
 
 def prepare_sqlite(path: Path) -> None:
     """Make the database, or bring it to the newest revision; all of it in one transaction.
 
-    Raises StartError when it cannot be opened, is no database of ours, or a newer release wrote it.
+    Raises StartError when it cannot be opened, is no database of ours, or a newer release wrote it;
+    nothing is changed then.
     """
-    engine = open_engine(path, read_only=False)
     try:
-        with engine.connect() as conn:
-            raw = driver(conn)
-            raw.execute("BEGIN IMMEDIATE")
-            revision = _revision(conn, path)
-            if revision != HEAD:
-                _upgrade(conn)
-            raw.execute("COMMIT")
-    except DBAPIError as error:
-        raise StartError(f"cannot open the database {path}: {error.orig}; is it a database of this server?") from None
-    except Exception as error:
-        if isinstance(error, StartError):
-            raise
-        raise StartError(f"cannot open the database {path}: {error}") from error
-    finally:
+        if path.exists() and path.stat().st_size and _revision(path) == HEAD:
+            return
+        engine = open_engine(path, read_only=False)
+        with engine.connect() as conn, conn.begin():  # or Alembic would commit by itself
+            driver(conn).execute("BEGIN IMMEDIATE")
+            _upgrade(conn)
         engine.dispose()
+    except (sqlite3.Error, DBAPIError) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise StartError(
+            f"cannot open the database {path} ({reason}); choose another --data-dir or --database-url"
+        ) from None
 
 
-def _revision(conn: Connection, path: Path) -> str | None:
-    names = inspect(conn).get_table_names()
-    if not names:
-        return None
-    if "alembic_version" not in names:
-        raise StartError(f"{path} is not a database of this server; choose another --data-dir or --database-url")
-    revision: str | None = conn.execute(text("SELECT version_num FROM alembic_version")).scalar()
+def _revision(path: Path) -> str:
+    """The revision that the file is at, found without touching it."""
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as raw:
+        names = {row[0] for row in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if "alembic_version" not in names or "tickets" not in names:
+            raise StartError(f"{path} is not a database of this server; choose another --data-dir or --database-url")
+        (revision,) = raw.execute("SELECT version_num FROM alembic_version").fetchone() or ("",)
     if revision not in KNOWN:
         raise StartError(f"{path} was written by a newer release; start that release, or choose another --data-dir")
-    return revision
+    return str(revision)
 
 
 def _upgrade(conn: Connection) -> None:
