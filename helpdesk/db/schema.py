@@ -143,8 +143,8 @@ ticket_tags = Table(
     sqlite_with_rowid=False,
 )
 
-# How many tickets there are of each kind; `assignee` is 0 for nobody. Kept by triggers, in the
-# transaction of the change, so that counting a million costs as much as counting ten.
+# How many tickets there are of each kind; `assignee` is 0 for nobody. Kept in the transaction of the
+# change, so that counting a million costs as much as counting ten.
 ticket_counts = Table(
     "ticket_counts",
     metadata,
@@ -155,25 +155,6 @@ ticket_counts = Table(
     Column("tickets", Integer, nullable=False),
     PrimaryKeyConstraint("status", "priority", "breached", "assignee"),
     sqlite_with_rowid=False,
-)
-
-_COUNT_ONE = """
-    INSERT INTO ticket_counts (status, priority, breached, assignee, tickets)
-    VALUES (new.status, new.priority, new.breached, coalesce(new.assignee_id, 0), 1)
-    ON CONFLICT DO UPDATE SET tickets = tickets + 1;
-"""
-TRIGGER_DDL = (
-    f"CREATE TRIGGER tickets_inserted AFTER INSERT ON tickets BEGIN {_COUNT_ONE} END",
-    f"""
-    CREATE TRIGGER tickets_updated AFTER UPDATE OF status, priority, breached, assignee_id ON tickets
-    WHEN (old.status, old.priority, old.breached, coalesce(old.assignee_id, 0))
-      <> (new.status, new.priority, new.breached, coalesce(new.assignee_id, 0))
-    BEGIN
-    UPDATE ticket_counts SET tickets = tickets - 1
-    WHERE status = old.status AND priority = old.priority AND breached = old.breached
-      AND assignee = coalesce(old.assignee_id, 0);
-    {_COUNT_ONE} END
-    """,
 )
 
 comments = Table(
