@@ -97,6 +97,11 @@ StatusList = Annotated[list[Status], Meta(description=f"one or more of {_STATUS_
 PriorityList = Annotated[list[Priority], Meta(description="one or more of low, medium, high, urgent")]
 Flag = Annotated[bool, Meta(description="true or false")]
 
+AssigneeFilter = Annotated[
+    str, Meta(pattern=r"^(me|none|[1-9][0-9]{0,14})$", extra=_LINE, description="a user's id, me or none")
+]
+CreatorFilter = Annotated[str, Meta(pattern=r"^(me|[1-9][0-9]{0,14})$", extra=_LINE, description="a user's id or me")]
+TagFilter = Annotated[str, Meta(min_length=1, max_length=200, pattern=_NOT_BLANK, extra=_LINE, description="a tag")]
 Limit = Annotated[int, Meta(ge=1, le=PAGE_MAX, description="a whole number from 1 to 100")]
 Offset = Annotated[int, Meta(ge=0, le=OFFSET_MAX, description="a whole number from 0")]
 Query = Annotated[str, Meta(max_length=1000, description="words to look for, at most 1,000 characters")]

@@ -172,9 +172,13 @@ def clean_text(name: str, text: str, kind: str) -> str:
     if kind == "prose":
         return text
     text = text.strip()
-    if any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in text):
+    if not _is_line(text):
         raise InvalidField(f"{name} must be one line without control characters", name)
     return text
+
+
+def _is_line(text: str) -> bool:
+    return not any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in text)
 
 
 def _field_at_fault(error: msgspec.ValidationError, fields: dict[str, _Field]) -> _Field:
@@ -226,4 +230,7 @@ def _parameter(field: _Field, raw: Sequence[bytes]) -> Any:
         return int(text)
     if field.is_flag and text in ("true", "false"):
         return text == "true"
+    # Python's `$` in a pattern also matches before a line break at the end.
+    if field.text == "line" and not _is_line(text):
+        raise InvalidParam(f"{field.name} must be one line without control characters", field.name)
     return unicodedata.normalize("NFC", text)

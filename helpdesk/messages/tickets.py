@@ -52,11 +52,9 @@ class TicketsQuery(msgspec.Struct, forbid_unknown_fields=True):
     q: f.Query | None = None
     status: f.StatusList | None = None
     priority: f.PriorityList | None = None
-    assignee_id: (
-        Annotated[str, Meta(pattern=r"^(me|none|[1-9][0-9]{0,14})$", description="a user's id, me or none")] | None
-    ) = None
-    creator_id: Annotated[str, Meta(pattern=r"^(me|[1-9][0-9]{0,14})$", description="a user's id or me")] | None = None
-    tag: Annotated[str, Meta(min_length=1, max_length=200, description="a tag")] | None = None
+    assignee_id: f.AssigneeFilter | None = None
+    creator_id: f.CreatorFilter | None = None
+    tag: f.TagFilter | None = None
     breached: f.Flag | None = None
     sort: (
         Annotated[
