@@ -107,7 +107,8 @@ class CallerHandler(HttpHandler):
             scope=scope,
             key=self.idempotency_key,
             fingerprint=idempotency.fingerprint(str(self.request.method), path, self.fields, secrets=secrets),
-            by_staff=self._actor is not None and self._actor.is_staff,
+            # A sign-in is its account's own, whoever was signed in when it was sent.
+            by_staff=account is None and self._actor is not None and self._actor.is_staff,
             now=self.desk.clock.now(),
             keep_hours=self.desk.config.idempotency_hours,
         )

@@ -156,6 +156,17 @@ async def test_a_repeated_login_gives_a_token_of_its_own(api: Api) -> None:
     assert (await api.post("/api/auth/login", ACCOUNT | {"password": "x"}, key="l")).code == "INVALID_CREDENTIALS"
 
 
+@pytest.mark.parametrize(("path", "status"), [("/api/auth/login", 200), ("/api/auth/register", 201)])
+async def test_a_sign_in_is_replayed_whoever_was_signed_in_at_first(api: Api, path: str, status: int) -> None:
+    agent = await api.token("agent")
+    if status == 200:
+        await api.post("/api/auth/register", ACCOUNT)
+    assert (await api.post(path, ACCOUNT, token=agent, key="s")).status == status
+    again = await api.post(path, ACCOUNT, key="s")
+    assert (again.status, again.headers.get("Idempotent-Replayed")) == (status, "true")
+    assert (await api.get("/api/me", token=again.json["token"])).json["username"] == "Ana"
+
+
 async def test_a_repeated_password_change_is_replayed_and_another_is_not(api: Api) -> None:
     session = await api.register(username="ana")
     change = {"current_password": "correct horse", "password": "better horse"}
