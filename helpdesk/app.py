@@ -60,6 +60,9 @@ def make_app(desk: Desk) -> HelpDesk:
     return HelpDesk(
         handlers,
         log_function=lambda handler: desk.access_log.note(handler, _request_id(handler)),
+        # A target that is no path (`OPTIONS *`) would get Tornado's own page, past the check of the host.
+        default_handler_class=UnknownPathHandler,
+        default_handler_args={"desk": desk, "who": {}},
         cross_origin_protection=True,
         serve_traceback=False,
         **plain.SETTINGS,

@@ -17,6 +17,7 @@ GZIP_MIN_BYTES = 1000  # below a packet it saves nothing
 
 # Always asked for anew, answered with 304 while unchanged: no page ever mixes two versions.
 _CACHE_CONTROL = "no-cache"
+_ALLOW = "GET, HEAD, OPTIONS"
 
 
 class StaticFile(Struct, frozen=True):
@@ -34,15 +35,23 @@ _kept: dict[Path, StaticFile] = {}
 
 def static_file(name: str) -> StaticFile:
     """The file of that name below static/, read once as long as it stays the same. Raises NotFound."""
-    path = (STATIC / name).resolve()
-    if not path.is_relative_to(STATIC) or not path.is_file():
-        raise errors.NotFound("file")
+    path = _find(name)
     stat = path.stat()
     changed = (stat.st_mtime_ns, stat.st_size)
     kept = _kept.get(path)
     if kept is None or kept.changed != changed:
         kept = _kept[path] = _read(path, changed)
     return kept
+
+
+def _find(name: str) -> Path:
+    try:
+        path = (STATIC / name).resolve()
+        if path.is_relative_to(STATIC) and path.is_file():
+            return path
+    except (OSError, ValueError):
+        pass  # a name too long for any file, or with a NUL in it
+    raise errors.NotFound("file")
 
 
 def _read(path: Path, changed: tuple[int, int]) -> StaticFile:
@@ -64,8 +73,13 @@ class FilesHandler(HttpHandler):
     def prepare(self) -> None:
         self.check_host()
         self.check_size()
-        if self.request.method not in ("GET", "HEAD"):
-            raise errors.MethodNotAllowed(str(self.request.method)[:20], "GET, HEAD")
+        if self.request.method not in ("GET", "HEAD", "OPTIONS"):
+            raise errors.MethodNotAllowed(str(self.request.method)[:20], _ALLOW)
+
+    def options(self, *_args: str) -> None:
+        """OPTIONS of a page or file"""
+        self.set_header("Allow", _ALLOW)
+        self.set_status(204)
 
     def send_file(self, file: StaticFile) -> None:
         """Send the file, or 304 to who has it already."""
