@@ -64,8 +64,10 @@ class EventsHandler(ApiHandler):
 
     def _resume_from(self) -> int | None:
         """The last entry that the reader has; None when it names none or a malformed one."""
-        sent = self.request.headers.get("Last-Event-ID") or self.params_as(EventsQuery).since or ""
-        return int(sent) if sent.isascii() and sent.isdigit() and len(sent) <= 18 else None
+        for sent in (self.request.headers.get("Last-Event-ID"), self.params_as(EventsQuery).since):
+            if sent and sent.isascii() and sent.isdigit() and len(sent) <= 18:
+                return int(sent)
+        return None
 
     def on_connection_close(self) -> None:
         if self._stream is not None:

@@ -103,6 +103,28 @@ async def test_a_malformed_last_id_is_ignored(live_api: Api) -> None:
     assert (await stream.next())["id"] == 2
 
 
+async def test_the_header_counts_before_the_parameter_unless_it_is_malformed(live_api: Api) -> None:
+    token = await live_api.token()
+    for _ in range(3):
+        await live_api.ticket(token)
+    for header, first in (("2", 3), ("two", 2)):
+        stream = await EventStream.open(live_api, token, "?since=1", Last_Event_ID=header)
+        assert (await stream.next())["id"] == first
+
+
+async def test_a_new_password_ends_the_streams_of_other_tokens(live_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "RECHECK_S", 0.05)
+    mine = (await live_api.register(username="ana"))["token"]
+    credentials = {"username": "ana", "password": "correct horse"}
+    other = (await live_api.post("/api/auth/login", credentials)).json["token"]
+    kept, ended = await EventStream.open(live_api, mine), await EventStream.open(live_api, other)
+    change = {"password": "better horse", "current_password": "correct horse"}
+    assert (await live_api.patch("/api/me", change, token=mine)).status == 200
+    assert await ended.at_end()
+    await live_api.ticket(mine)
+    assert (await kept.next())["id"] == 1
+
+
 async def test_readers_see_only_what_they_may(live_api: Api) -> None:
     ana, ben, agent = await live_api.token(), await live_api.token(), await live_api.token("agent")
     streams = {name: await EventStream.open(live_api, t) for name, t in (("ana", ana), ("ben", ben), ("agent", agent))}
