@@ -60,6 +60,34 @@ async def test_an_internal_note_leaks_through_no_route(api: Api) -> None:
     assert (reply.code, reply.field) == ("INVALID_FIELD", "parent")
 
 
+async def test_a_note_leaks_through_no_answer_to_a_change(api: Api) -> None:
+    requester, agent = await api.token(), await api.token("agent")
+    await api.ticket(requester)
+    note = await say(api, agent, "xylophone", internal=True)
+    changed = await api.patch("/api/tickets/1", {"version": 1, "title": "New"}, token=requester)
+    stale = await api.patch("/api/tickets/1", {"version": 1, "title": "Old"}, token=requester)
+    for ticket in (changed.json, stale.json["current"]):
+        assert (ticket["comment_count"], ticket["comments"]) == (0, [])
+        assert [e["action"] for e in ticket["timeline"]] == ["created", "updated"]
+    assert changed.headers["ETag"] == '"2.3"'
+    assert stale.json["changed"] == ["title"]
+    hidden = await api.post("/api/tickets/1/comments", {"body": "x", "parent": note["id"]}, token=requester)
+    none = await api.post("/api/tickets/1/comments", {"body": "x", "parent": 99}, token=requester)
+    assert hidden.json == none.json
+
+
+async def test_a_note_leads_no_search_of_a_requesters(api: Api) -> None:
+    requester, agent = await api.token(), await api.token("agent")
+    await api.ticket(requester, title="alpha")
+    await say(api, agent, "secret alpha", internal=True)
+    await say(api, agent, "public")
+    for q, found in (("alpha", 1), ("alpha secret", 0), ("secret public", 0), ("alpha public", 1)):
+        for sort in ("-created_at", "relevance"):
+            items = (await api.get(f"/api/tickets?q={q.replace(' ', '+')}&sort={sort}", token=requester)).json["items"]
+            assert len(items) == found, (q, sort)
+    assert len((await api.get("/api/tickets?q=secret+public", token=agent)).json["items"]) == 1
+
+
 async def test_agents_see_internal_notes_everywhere(api: Api) -> None:
     requester, agent = await api.token(), await api.token("agent")
     await api.ticket(requester)
