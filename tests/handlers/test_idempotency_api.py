@@ -98,6 +98,18 @@ async def test_a_malformed_key_is_refused(api: Api, key: str) -> None:
     assert (response.status, response.code, response.field) == (400, "INVALID_HEADER", "Idempotency-Key")
 
 
+async def test_two_keys_are_refused(api: Api) -> None:
+    token = await api.token()
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    head = f"POST /api/tickets HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+    keys = "Idempotency-Key: k\r\nIdempotency-Key: k\r\nConnection: close\r\n"
+    writer.write(f"{head}{keys}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+    async with asyncio.timeout(4):
+        answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 400 ") and b"INVALID_HEADER" in answer and b"Idempotency-Key" in answer
+
+
 @pytest.mark.parametrize("key", ["a b", "x" * 255, '"with \\"quotes\\""', "~!@#$%^&*()"])
 async def test_printable_ascii_makes_a_key(api: Api, key: str) -> None:
     assert (await api.post("/api/tickets", TICKET, token=await api.token(), key=key)).status == 201
@@ -119,6 +131,25 @@ async def test_a_demoted_agent_sees_no_old_answer(api: Api) -> None:
     await api.patch(f"/api/users/{agent['user']['id']}", {"role": "user"}, token=admin)
     response = await api.post(path, note, token=agent["token"], key="n")
     assert (response.status, response.code) == (404, "NOT_FOUND")
+
+
+async def test_a_comment_is_replayed_though_the_ticket_was_closed_since(api: Api) -> None:
+    requester, agent = await api.token(), await api.token("agent")
+    await api.ticket(requester)
+    first = await api.post("/api/tickets/1/comments", {"body": "x"}, token=requester, key="c")
+    await api.patch("/api/tickets/1", {"version": 1, "status": "closed"}, token=agent)
+    again = await api.post("/api/tickets/1/comments", {"body": "x"}, token=requester, key="c")
+    assert (again.status, again.body, again.headers["Idempotent-Replayed"]) == (201, first.body, "true")
+    assert (await api.get("/api/tickets/1", token=requester)).json["comment_count"] == 1
+
+
+async def test_a_key_of_a_refused_change_is_free_again(api: Api) -> None:
+    token = await api.token()
+    await api.ticket(token)
+    stale = await api.patch("/api/tickets/1", {"version": 5, "title": "A"}, token=token, key="p")
+    assert (stale.status, stale.code) == (409, "VERSION_MISMATCH")
+    good = await api.patch("/api/tickets/1", {"version": 1, "title": "A"}, token=token, key="p")
+    assert (good.status, "Idempotent-Replayed" in good.headers) == (200, False)
 
 
 ACCOUNT: dict[str, Any] = {"username": "Ana", "password": "correct horse"}
