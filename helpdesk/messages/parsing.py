@@ -22,6 +22,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 MAX_DEPTH = 32  # the contract's; the top object is level 1
 # Python refuses to read integers of over 4,300 digits; none that long is in any range of ours.
 _MAX_DIGITS = 30
+_EXACT = 2**53  # below it a float holds every whole number
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
@@ -38,6 +39,7 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
             object_pairs_hook=_object_without_duplicates,
             parse_constant=_no_constant,
             parse_int=_parse_int,
+            parse_float=_parse_float,
         )
     except UnicodeDecodeError:
         raise BadJson("The body must be JSON in UTF-8") from None
@@ -67,6 +69,12 @@ def _no_constant(name: str) -> NoReturn:
 
 def _parse_int(digits: str) -> int | float:
     return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)
+
+
+def _parse_float(digits: str) -> int | float:
+    # 3.0 is a whole number in JSON: RFC 8259 knows one kind of number, and so does JSON Schema.
+    number = float(digits)
+    return int(number) if number.is_integer() and abs(number) < _EXACT else number
 
 
 def _is_deeper_than(value: Any, levels: int) -> bool:
@@ -150,8 +158,6 @@ def _clean(field: _Field, value: Any) -> Any:
         if blank and field.needs_text:
             raise FieldRequired(f"{field.name} must not be blank", field.name)
         return text
-    if field.is_int and isinstance(value, float) and value.is_integer():
-        return int(value)  # 3.0 is a whole number in JSON (RFC 8259 knows one kind, so does JSON Schema)
     if isinstance(value, list) and field.item_text is not None:
         return [clean_text(field.name, v, field.item_text) if isinstance(v, str) else v for v in value]
     return value

@@ -145,6 +145,14 @@ async def test_a_body_where_none_belongs_is_refused(api: Api) -> None:
     assert (await api.post("/api/auth/logout", {"all": True}, token=token)).code == "UNKNOWN_FIELD"
 
 
+async def test_a_number_is_the_same_however_it_is_written(api: Api) -> None:
+    token = await api.token("agent")
+    first = b'{"title": "x", "description": "y", "sla_minutes": 60}'
+    made = await api.post("/api/tickets", raw=first, token=token, key="k")
+    again = await api.post("/api/tickets", raw=first.replace(b"60", b"6.0e1"), token=token, key="k")
+    assert again.headers["Idempotent-Replayed"] == "true" and again.body == made.body
+
+
 async def test_an_encoded_body_is_refused(api: Api) -> None:
     headers = {"Content-Encoding": "gzip"}
     response = await api.post("/api/tickets", {"title": "x"}, token=await api.token(), headers=headers)
