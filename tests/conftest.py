@@ -171,6 +171,16 @@ def conn(tmp_path: Path) -> Iterator[Connection]:
 
 
 @pytest.fixture
+def io_loop() -> Iterator[IOLoop]:
+    """pytest-tornado's fixture, without the calls that newer Pythons warn of."""
+    loop = IOLoop(make_current=False)
+    asyncio.set_event_loop(loop.asyncio_loop)  # type: ignore[attr-defined]
+    yield loop
+    asyncio.set_event_loop(None)
+    loop.close(all_fds=True)
+
+
+@pytest.fixture
 def start(io_loop: IOLoop, clock: FakeClock, config: Config) -> Iterator[Start]:
     """Start the application on a free port: `await start(mode="production")` overrides settings.
 

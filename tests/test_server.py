@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,8 @@ def test_the_demo_is_seeded_once(tmp_path: Path) -> None:
     for _ in range(2):
         with running_server(tmp_path / "data"):
             pass
-    assert sqlite3.connect(tmp_path / "data/helpdesk.db").execute("SELECT count(*) FROM users").fetchone() == (3,)
+    with closing(sqlite3.connect(tmp_path / "data/helpdesk.db")) as conn:
+        assert conn.execute("SELECT count(*) FROM users").fetchone() == (3,)
 
 
 def test_help_lists_every_option() -> None:
@@ -101,7 +103,8 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
 
 def test_somebody_elses_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "helpdesk.db"
-    sqlite3.connect(path).execute("CREATE TABLE recipes (name TEXT)")
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute("CREATE TABLE recipes (name TEXT)")
     before = path.read_bytes()
     assert "not a database of this server" in refused_start("--port", "0", "--data-dir", str(tmp_path))
     assert path.read_bytes() == before
@@ -110,8 +113,9 @@ def test_somebody_elses_database_is_refused(tmp_path: Path) -> None:
 def test_a_newer_releases_database_is_refused(tmp_path: Path) -> None:
     with running_server(tmp_path / "data"):
         pass
-    with sqlite3.connect(tmp_path / "data/helpdesk.db") as conn:
+    with closing(sqlite3.connect(tmp_path / "data/helpdesk.db")) as conn:
         conn.execute("UPDATE alembic_version SET version_num = '9999'")
+        conn.commit()
     assert "newer release" in refused_start("--port", "0", "--data-dir", str(tmp_path / "data"))
 
 

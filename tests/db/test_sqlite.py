@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,8 @@ async def test_listeners_hear_what_a_commit_touched_before_its_caller_goes_on(pa
 async def test_many_writes_at_once_are_all_durable(path: Path) -> None:
     db = SqliteDatabase(path)
     await asyncio.gather(*(db.write(adds(f"user{n}")) for n in range(300)))
-    assert sqlite3.connect(path).execute("SELECT count(*) FROM users").fetchone() == (300,)
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT count(*) FROM users").fetchone() == (300,)
     await db.close()
 
 
