@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import bindparam, select
 
-from helpdesk.db.engine import Connection, row_as
+from helpdesk.db.engine import Connection
 from helpdesk.db.schema import idempotency
+from helpdesk.db.sqlite_connection import Prepared
 
 
 class KeptAnswer(msgspec.Struct, frozen=True):
@@ -18,15 +19,17 @@ class KeptAnswer(msgspec.Struct, frozen=True):
     created_at: int
 
 
-_FIND = select(
-    idempotency.c.fingerprint,
-    idempotency.c.by_staff,
-    idempotency.c.status,
-    idempotency.c.headers,
-    idempotency.c.body,
-    idempotency.c.created_at,
-).where(idempotency.c.scope == bindparam("scope"), idempotency.c.key == bindparam("key"))
-_INSERT = idempotency.insert()
+_FIND = Prepared(
+    select(
+        idempotency.c.fingerprint,
+        idempotency.c.by_staff,
+        idempotency.c.status,
+        idempotency.c.headers,
+        idempotency.c.body,
+        idempotency.c.created_at,
+    ).where(idempotency.c.scope == bindparam("scope"), idempotency.c.key == bindparam("key"))
+)
+_INSERT = Prepared(idempotency.insert().values({c.name: bindparam(c.name) for c in idempotency.c}))
 _DELETE = idempotency.delete().where(
     idempotency.c.scope == bindparam("row_scope"), idempotency.c.key == bindparam("row_key")
 )
@@ -39,13 +42,13 @@ _OLD = (
 
 def find(conn: Connection, scope: str, key: str) -> KeptAnswer | None:
     """What is kept under the key, or None."""
-    row = conn.execute(_FIND, {"scope": scope, "key": key}).first()
-    return row_as(KeptAnswer, row) if row else None
+    row = _FIND.run(conn, {"scope": scope, "key": key}).fetchone()
+    return KeptAnswer(*row) if row else None
 
 
 def insert(conn: Connection, scope: str, key: str, answer: KeptAnswer) -> None:
     """Keep an answer under a key that has none."""
-    conn.execute(_INSERT, {"scope": scope, "key": key} | msgspec.structs.asdict(answer))
+    _INSERT.run(conn, {"scope": scope, "key": key} | msgspec.structs.asdict(answer))
 
 
 def delete(conn: Connection, scope: str, key: str) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import Update, bindparam, func, select, text
 
-from helpdesk.db.engine import Connection, new_id, row_as, touch
+from helpdesk.db.engine import Connection, row_as, touch
 from helpdesk.db.schema import ticket_counts, ticket_tags, tickets, users
+from helpdesk.db.sqlite_connection import Prepared
 from helpdesk.messages.fields import PRIORITIES, Priority, Role, Status
 
 
@@ -70,13 +71,15 @@ _ROWS = (
 )
 _BY_ID = _ROWS.where(tickets.c.id == bindparam("id"))
 _BY_IDS = _ROWS.where(tickets.c.id.in_(bindparam("ids", expanding=True)))
-_INSERT = tickets.insert()
+_INSERT = Prepared(tickets.insert().values({c.name: bindparam(c.name) for c in tickets.c if c.name != "id"}))
 _INSERT_TAG = ticket_tags.insert()
 _DELETE_TAGS = ticket_tags.delete().where(ticket_tags.c.ticket_id == bindparam("row_id"))
-_COUNT = text(
-    "INSERT INTO ticket_counts (status, priority, breached, assignee, tickets)"
-    " VALUES (:status, :priority, :breached, :assignee, :by)"
-    " ON CONFLICT (status, priority, breached, assignee) DO UPDATE SET tickets = ticket_counts.tickets + :by"
+_COUNT = Prepared(
+    text(
+        "INSERT INTO ticket_counts (status, priority, breached, assignee, tickets)"
+        " VALUES (:status, :priority, :breached, :assignee, :by)"
+        " ON CONFLICT (status, priority, breached, assignee) DO UPDATE SET tickets = ticket_counts.tickets + :by"
+    )
 )
 _NEXT_DUE = select(func.min(tickets.c.sla_due_at)).where(tickets.c.sla_due_at.is_not(None))
 _DUE = (
@@ -103,8 +106,8 @@ def by_ids(conn: Connection, ids: Sequence[int]) -> list[TicketRow]:
 
 def insert(conn: Connection, values: dict[str, Any], tags: Collection[str]) -> int:
     """The new ticket's id. `values` holds every column but `id`, `tags` and `priority_rank`."""
-    result = conn.execute(_INSERT, values | _derived(values["priority"], tags))
-    ticket_id = new_id(result)
+    ticket_id = _INSERT.run(conn, values | _derived(values["priority"], tags)).lastrowid
+    assert ticket_id is not None
     _insert_tags(conn, ticket_id, values["created_at"], tags)
     _count(conn, values["status"], values["priority"], values["breached"], values["assignee_id"], by=1)
     touch(conn, "ticket", ticket_id)
@@ -158,7 +161,7 @@ def _count(
 ) -> None:
     # Not a trigger: a statement with one keeps copies of its pages for an undo (a third of an insert).
     values = {"status": status, "priority": priority, "breached": breached, "assignee": assignee_id or 0, "by": by}
-    conn.execute(_COUNT, values)
+    _COUNT.run(conn, values)
 
 
 def _insert_tags(conn: Connection, ticket_id: int, created_at: int, tags: Collection[str]) -> None:

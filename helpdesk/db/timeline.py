@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import bindparam, func, select
 
-from helpdesk.db.engine import Connection, new_id, row_as, touch
+from helpdesk.db.engine import Connection, row_as, touch
 from helpdesk.db.schema import timeline, users
+from helpdesk.db.sqlite_connection import Prepared
 from helpdesk.messages.fields import Action, Role
 
 
@@ -25,7 +26,7 @@ class EntryRow(msgspec.Struct, frozen=True):
     actor_role: Role | None
 
 
-_INSERT = timeline.insert()
+_INSERT = Prepared(timeline.insert().values({c.name: bindparam(c.name) for c in timeline.c if c.name != "id"}))
 _ROWS = select(
     timeline.c.id,
     timeline.c.ticket_id,
@@ -67,8 +68,8 @@ def append(
     created_at: int,
 ) -> int:
     """Write one entry; its id, greater than that of every entry committed before."""
-    result = conn.execute(
-        _INSERT,
+    cursor = _INSERT.run(
+        conn,
         {
             "ticket_id": ticket_id,
             "actor_id": actor_id,
@@ -79,7 +80,8 @@ def append(
             "created_at": created_at,
         },
     )
-    entry_id = new_id(result)
+    entry_id = cursor.lastrowid
+    assert entry_id is not None
     touch(conn, "entry", entry_id)
     return entry_id
 

@@ -193,6 +193,8 @@ def answer(value: Any, status: int = 200, **headers: str) -> Answer:
 
 
 def _is_json(content_type: str) -> bool:
+    if content_type == "application/json":
+        return True  # nearly always
     media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
     charsets = [p.partition("=")[2].strip('" ') for p in parameters if p.startswith("charset")]
     return media_type == "application/json" and all(charset == "utf-8" for charset in charsets)
