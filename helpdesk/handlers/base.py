@@ -15,7 +15,7 @@ from helpdesk.handlers.caller import CallerHandler
 from helpdesk.handlers.calls import Access, Call
 from helpdesk.handlers.cors import cors_headers, is_preflight, preflight_headers
 from helpdesk.handlers.http import API_HEADERS
-from helpdesk.messages.parsing import parse_body, parse_json_object, parse_query
+from helpdesk.messages.parsing import parse_body, parse_json_object, parse_query, printable
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -131,8 +131,7 @@ class ApiHandler(CallerHandler):
             raise errors.UnsupportedMediaType("Send the body as Content-Type: application/json", "Content-Type")
         self.fields = parse_json_object(self.request.body)
         if call.body is None and self.fields:
-            name = next(iter(self.fields))[:100].encode("ascii", "backslashreplace").decode()
-            raise errors.UnknownField("This request takes no fields", name)
+            raise errors.UnknownField("This request takes no fields", printable(next(iter(self.fields))))
         if call.body is not None:
             self._body = parse_body(call.body, self.fields)
 

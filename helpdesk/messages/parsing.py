@@ -59,7 +59,7 @@ def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise BadJson(f"The body has {_printable(twice)} twice in one object")
+        raise BadJson(f"The body has {printable(twice)} twice in one object")
     return value
 
 
@@ -139,7 +139,7 @@ def parse_body(kind: type[T], value: Mapping[str, Any]) -> T:
     fields = _fields(kind)
     for name in value:
         if name not in fields:
-            raise UnknownField(f"{_printable(name)} is not a field of this request", _printable(name))
+            raise UnknownField(f"{printable(name)} is not a field of this request", printable(name))
     cleaned = {name: _clean(fields[name], item) for name, item in value.items()}
     for field in fields.values():
         if field.required and cleaned.get(field.name) is None:
@@ -193,9 +193,9 @@ def _field_at_fault(error: msgspec.ValidationError, fields: dict[str, _Field]) -
     return fields[match[1]]
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """A client's own word, safe to repeat in a message: no control character, no surrogate, not long."""
-    shown = name if name.isprintable() else name.encode("ascii", "backslashreplace").decode()
+    shown = name if name.isprintable() else name.encode("unicode_escape").decode()
     return shown if len(shown) <= 100 else shown[:100] + "…"
 
 
@@ -210,7 +210,7 @@ def parse_query(kind: type[T], arguments: Mapping[str, Sequence[bytes]]) -> T:
     for name, raw in arguments.items():
         field = fields.get(name)
         if field is None:
-            shown = _printable(name)
+            shown = printable(name)
             raise InvalidParam(f"{shown} is not a parameter of this call", shown)
         values[name] = _parameter(field, raw)
     try:
