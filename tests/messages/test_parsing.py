@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -76,10 +77,8 @@ def test_what_is_not_one_json_object_is_refused(body: bytes) -> None:
 
 @given(st.binary(max_size=40) | st.text(max_size=40).map(lambda t: t.encode("utf-8", "surrogatepass")))
 def test_no_bytes_break_the_parser(body: bytes) -> None:
-    try:
+    with suppress(BadJson):
         assert isinstance(parse_json_object(body), dict)
-    except BadJson:
-        pass
 
 
 @given(st.sampled_from(BODIES), st.data())
