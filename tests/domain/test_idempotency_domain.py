@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -142,12 +142,12 @@ def test_the_order_of_the_fields_and_blanks_between_do_not_matter(body: dict[str
     assert fingerprint("PATCH", "/api/me", spaced) == fingerprint("PATCH", "/api/me", body)
 
 
-@given(bodies, st.text("ab", max_size=3))
-def test_method_path_and_all_but_secrets_tell_requests_apart(body: dict[str, Any], value: str) -> None:
-    assume("a" in body and body["a"] != value)
+@given(bodies)
+def test_method_path_and_all_but_secrets_tell_requests_apart(others: dict[str, Any]) -> None:
+    body = others | {"a": "secret"}
     mark = fingerprint("POST", "/x", body)
     assert mark not in (fingerprint("PATCH", "/x", body), fingerprint("POST", "/x/", body))
-    changed = body | {"a": value}
+    changed = others | {"a": "another"}
     assert fingerprint("POST", "/x", changed) != mark
     secrets = ("a",)
     assert fingerprint("POST", "/x", changed, secrets=secrets) == fingerprint("POST", "/x", body, secrets=secrets)
