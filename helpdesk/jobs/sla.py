@@ -39,6 +39,8 @@ class SlaSweep:
         while True:
             try:
                 await self.sweep()
+                # Before the look, not after it: a commit in between must not go unnoticed.
+                self._changed.clear()
                 await self._sleep_until(await self._db.read(store.next_due))
             except AppError as error:
                 log.warning("the SLA sweep waits: %s", error.message)
@@ -54,7 +56,6 @@ class SlaSweep:
                 return total
 
     async def _sleep_until(self, due_at: int | None) -> None:
-        self._changed.clear()
         while due_at is None or self._clock.now() < due_at:
             until_due_s = LOOK_AT_CLOCK_S if due_at is None else (due_at - self._clock.now()) / 1000
             try:

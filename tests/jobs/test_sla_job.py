@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from helpdesk.db import tickets as store
+from helpdesk.db.engine import Connection
 from helpdesk.domain import clocks
 from helpdesk.jobs import sla
 from helpdesk.jobs.sla import SlaSweep
@@ -65,5 +67,31 @@ async def test_the_running_job_wakes_for_the_deadline_and_for_new_tickets(
         async with asyncio.timeout(4):
             while "sla_breached" not in await actions(api, token, ticket_id):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
+    job.cancel()
+    await asyncio.gather(job, return_exceptions=True)
+
+
+async def test_a_ticket_made_while_the_job_looks_for_the_next_deadline_is_noticed(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sla, "LOOK_AT_CLOCK_S", 0.01)
+    monkeypatch.setattr(sla, "LOOK_UP_S", 0.01)
+    token, loop, next_due = await api.token("agent"), asyncio.get_running_loop(), store.next_due
+    overtaken = asyncio.Event()
+
+    def look_and_be_overtaken(conn: Connection) -> int | None:
+        due_at = next_due(conn)
+        if not overtaken.is_set():
+            asyncio.run_coroutine_threadsafe(api.ticket(token, sla_minutes=1), loop).result(4)
+            loop.call_soon_threadsafe(overtaken.set)
+        return due_at
+
+    monkeypatch.setattr(store, "next_due", look_and_be_overtaken)
+    job = asyncio.create_task(SlaSweep(api.desk.db, api.clock).run())
+    async with asyncio.timeout(4):
+        await overtaken.wait()
+        api.clock.advance(minutes=1)
+        while "sla_breached" not in await actions(api, token):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     job.cancel()
     await asyncio.gather(job, return_exceptions=True)
