@@ -41,9 +41,13 @@ def prepare_sqlite(path: Path) -> None:
 
 
 def _revision(path: Path) -> str:
-    """The revision that the file is at, found without touching it."""
+    """The revision that the file is at, found without touching it; "" where nothing was made in it yet."""
     with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as raw:
         names = {row[0] for row in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        # A first start was killed, or its disk was full. SQLite takes a few bytes of anything for an
+        # empty database too, but counts no pages in them.
+        if not names and raw.execute("PRAGMA page_count").fetchone() != (0,):
+            return ""
         if "alembic_version" not in names or "tickets" not in names:
             raise StartError(f"{path} is not a database of this server; choose another --data-dir or --database-url")
         (revision,) = raw.execute("SELECT version_num FROM alembic_version").fetchone() or ("",)

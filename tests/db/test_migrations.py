@@ -1,0 +1,87 @@
+"""Bringing a database to the newest revision: what is made, what is refused, and that a refusal changes nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from helpdesk.db import schema
+from helpdesk.db.migrations import run
+from helpdesk.db.migrations.run import HEAD, prepare_sqlite
+from helpdesk.errors import StartError
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "help desk #1?.db"
+
+
+def execute(path: Path, statement: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as conn, conn:
+        return conn.execute(statement).fetchall()
+
+
+def refused(path: Path) -> str:
+    """What is said of the file; asserts that it stays as it was."""
+    before = path.read_bytes()
+    with pytest.raises(StartError) as refusal:
+        prepare_sqlite(path)
+    assert path.read_bytes() == before
+    return str(refusal.value)
+
+
+def test_a_new_database_is_at_the_newest_revision(path: Path) -> None:
+    prepare_sqlite(path)
+    assert execute(path, "SELECT version_num FROM alembic_version") == [(HEAD,)]
+    tables = {name for (name,) in execute(path, "SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert set(schema.metadata.tables) <= tables
+
+
+def test_an_empty_file_is_a_new_database(path: Path) -> None:
+    path.touch()
+    prepare_sqlite(path)
+    assert execute(path, "SELECT version_num FROM alembic_version") == [(HEAD,)]
+
+
+def test_a_database_that_is_up_to_date_is_not_touched(path: Path) -> None:
+    prepare_sqlite(path)
+    before = path.read_bytes()
+    prepare_sqlite(path)
+    assert path.read_bytes() == before
+
+
+def test_a_newer_releases_database_is_refused(path: Path) -> None:
+    prepare_sqlite(path)
+    execute(path, "UPDATE alembic_version SET version_num = '9999'")
+    assert "newer release" in refused(path)
+
+
+@pytest.mark.parametrize("table", ["recipes", "alembic_version", "tickets"])
+def test_somebody_elses_database_is_refused(path: Path, table: str) -> None:
+    execute(path, f"CREATE TABLE {table} (version_num TEXT)")
+    assert "not a database of this server" in refused(path)
+
+
+@pytest.mark.parametrize("content", [b"x", b"a shopping list\n" * 500, b"SQLite format 3\x00" + b"\xff" * 4096])
+def test_a_file_that_is_no_database_is_refused(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    assert str(path) in refused(path)
+
+
+def test_a_folder_is_no_database(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(StartError):
+        prepare_sqlite(path)
+
+
+def test_a_first_start_that_was_cut_short_can_be_done_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "SEARCH_DDL", "CREATE NONSENSE")
+    with pytest.raises(StartError):
+        prepare_sqlite(path)
+    assert execute(path, "SELECT name FROM sqlite_master") == []
+    monkeypatch.undo()
+    prepare_sqlite(path)
+    assert run._revision(path) == HEAD
