@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-QUERY_WORDS_MAX = 32  # more words than a person would type; the rest of a query is left out
-
 # Scripts written without blanks: each character is a word of its own. Kana, CJK ideographs (with
 # extension A and the compatibility block), Hangul syllables, and the ideographs above the BMP.
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
@@ -37,4 +35,4 @@ def query_words(query: str | None) -> tuple[str, ...]:
     """The words to look for, each once; empty for a query of punctuation only."""
     if not query:
         return ()
-    return tuple(dict.fromkeys(words_of(query)))[:QUERY_WORDS_MAX]
+    return tuple(dict.fromkeys(words_of(query)))

@@ -136,3 +136,11 @@ async def test_a_refused_ticket_leaves_no_words_behind(api: Api) -> None:
     assert await found(api, token, "zebra") == []
     await api.ticket(token, title="zebras")
     assert await found(api, token, "zebra") == [1]
+
+
+async def test_every_word_of_a_long_query_counts(api: Api) -> None:
+    token = await api.token()
+    words = [f"w{n}" for n in range(120)]
+    await api.ticket(token, description=" ".join(words))
+    assert await found(api, token, " ".join(words)) == [1]
+    assert await found(api, token, " ".join([*words, "absent"])) == []
