@@ -37,7 +37,11 @@ _LIVING = (
         tokens.c.expires_at > bindparam("now"),
     )
 )
-_OTHERS = select(tokens.c.digest).where(tokens.c.user_id == bindparam("user_id"), tokens.c.digest != bindparam("but"))
+_DELETE_OTHERS = (
+    tokens.delete()
+    .where(tokens.c.user_id == bindparam("row_user"), tokens.c.digest != bindparam("but"))
+    .returning(tokens.c.digest)
+)
 _DELETE = tokens.delete().where(tokens.c.digest == bindparam("row_digest"))
 _DELETE_EXPIRED = tokens.delete().where(tokens.c.expires_at <= bindparam("now"))
 
@@ -70,8 +74,8 @@ def delete(conn: Connection, digest: bytes) -> None:
 
 def delete_others(conn: Connection, user_id: int, but: bytes) -> None:
     """End every token of a user but one."""
-    for (digest,) in conn.execute(_OTHERS, {"user_id": user_id, "but": but}).all():
-        delete(conn, digest)
+    for digest in conn.execute(_DELETE_OTHERS, {"row_user": user_id, "but": but}).scalars():
+        touch(conn, "token", digest)
 
 
 def delete_expired(conn: Connection, now: int) -> int:
