@@ -44,9 +44,6 @@ _OLDEST = _OF_TICKET.where(timeline.c.id > bindparam("after")).order_by(timeline
 _PAGE = _OF_TICKET.order_by(timeline.c.id).limit(bindparam("limit")).offset(bindparam("offset"))
 _PAGE_OF_ACTION = _PAGE.where(timeline.c.action == bindparam("action"))
 _NEWEST = _OF_TICKET.order_by(timeline.c.id.desc()).limit(bindparam("limit"))
-_NEWEST_ID = select(func.max(timeline.c.id)).where(
-    timeline.c.ticket_id == bindparam("ticket_id"), timeline.c.internal <= bindparam("internal")
-)
 _AFTER = _ROWS.where(timeline.c.id > bindparam("after")).order_by(timeline.c.id).limit(bindparam("limit"))
 _LAST_ID = select(func.coalesce(func.max(timeline.c.id), 0))
 _CHANGES_SINCE = select(timeline.c.data).where(
@@ -90,11 +87,6 @@ def newest(conn: Connection, ticket_id: int, *, internal: bool, limit: int) -> l
     """The newest entries of a ticket, oldest first; those of internal notes only with `internal`."""
     rows = conn.execute(_NEWEST, {"ticket_id": ticket_id, "internal": internal, "limit": limit})
     return [row_as(EntryRow, row) for row in rows][::-1]
-
-
-def newest_id(conn: Connection, ticket_id: int, *, internal: bool) -> int:
-    """The id of a ticket's newest entry."""
-    return int(conn.execute(_NEWEST_ID, {"ticket_id": ticket_id, "internal": internal}).scalar_one())
 
 
 def page(
