@@ -25,7 +25,7 @@ from bench.texts import Texts
 from helpdesk.clock import rfc3339
 from helpdesk.db.migrations.run import prepare_sqlite
 from helpdesk.db.schema import metadata
-from helpdesk.db.search import DOCUMENT_BITS, PREFIX_INDEXED
+from helpdesk.db.search.fts5 import DOCUMENT_BITS, PREFIX_INDEXED
 from helpdesk.db.sqlite import DataLock
 from helpdesk.domain import clocks, sla
 from helpdesk.domain.sla import SlaClock

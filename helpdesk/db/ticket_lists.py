@@ -1,20 +1,21 @@
-"""Queries for lists of tickets: filters, orders, and a page of them. Those with words are in ticket_search.py."""
+"""Queries for lists of tickets: filters, orders, and a page of them. Those with words are in search/."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, not_, or_, select, union_all
 
 from helpdesk.db.engine import Connection
 from helpdesk.db.schema import ticket_tags, tickets
-from helpdesk.db.search import Scope
 from helpdesk.messages.fields import Priority, Status
 
 _NO_LIMIT = 1 << 62
+
+Scope = Literal["everything", "public", "title"]  # where words are looked for
 
 
 class Filter(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from helpdesk.db import search, ticket_lists, ticket_search
+from helpdesk.db import search, ticket_lists
 from helpdesk.db import tickets as store
 from helpdesk.db import users as user_store
 from helpdesk.db.engine import Connection
@@ -107,7 +107,7 @@ def page(conn: Connection, actor: Actor, query: TicketsQuery, show: Show[T], *, 
         if not query.q:
             raise InvalidParam("sort by relevance needs q, the words to look for", "sort")
         sort = "-created_at"  # a q of punctuation only is as if absent
-    find = ticket_search.page if words else ticket_lists.page
+    find = search.page if words else ticket_lists.page
     stamps = find(
         conn,
         _filter(actor, query, words),

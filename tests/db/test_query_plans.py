@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.dialects import sqlite
 
-from helpdesk.db import reports, ticket_lists, ticket_search, tickets, timeline
+from helpdesk.db import reports, search, ticket_lists, tickets, timeline
 from helpdesk.db.engine import Connection
+from helpdesk.db.search import fts5_pages
 from helpdesk.db.sqlite_connection import driver
 from helpdesk.db.ticket_lists import Filter, Order
 
@@ -77,7 +78,7 @@ def test_several_statuses_are_the_heads_of_their_lists(conn: Connection, column:
 
 
 def test_the_look_for_a_clock_set_back_walks_along_the_times(conn: Connection) -> None:
-    for query in (ticket_search._NEWER_BELOW, ticket_search._OLDER_ABOVE):
+    for query in (fts5_pages._NEWER_BELOW, fts5_pages._OLDER_ABOVE):
         text = re.sub(r"\?", "1", str(query.compile(dialect=sqlite.dialect())))
         steps = [row[3] for row in driver(conn).execute("EXPLAIN QUERY PLAN " + text)]
         assert any("ix_tickets_created_at_id (created_at" in step for step in steps), steps
@@ -103,7 +104,7 @@ def test_a_list_is_one_statement_and_a_search_a_few(conn: Connection) -> None:
     ticket_lists.page(conn, Filter(), NEWEST, now=1, limit=21, offset=0)
     assert len(statements) == 1
     statements.clear()
-    ticket_search.page(conn, Filter(words=("alpha",)), NEWEST, now=1, limit=21, offset=0)
+    search.page(conn, Filter(words=("alpha",)), NEWEST, now=1, limit=21, offset=0)
     assert len(statements) <= 3
     statements.clear()
     tickets.counts(conn, me=1)

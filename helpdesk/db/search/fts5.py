@@ -1,18 +1,14 @@
-"""The search index: which words stand in which ticket (FTS5).
-
-A document is a ticket's own text (number 0) or its n-th comment. Words come from domain/words.py;
-nothing a person typed is ever read as FTS5 syntax.
-"""
+"""The search index on SQLite: one row of FTS5 for each document."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Literal
 
 from helpdesk.db.engine import Connection
 from helpdesk.db.sqlite_connection import driver
+from helpdesk.db.ticket_lists import Scope
 
 DOCUMENT_BITS = 24  # room for 16 million comments a ticket and 2**39 tickets in SQLite's 64-bit rowid
 _DOCUMENTS = 1 << DOCUMENT_BITS
@@ -24,7 +20,6 @@ EXPANDED_MAX = 64  # words that one beginning is spelled out into; with more of 
 _STEPS = 24  # rows that are passed over one by one before a new query is cheaper (30 µs)
 _KNOWN_MAX = 50_000  # words that the writer remembers to have stored
 
-Scope = Literal["everything", "public", "title"]
 _COLUMNS: dict[Scope, str] = {
     "everything": "{title body internal}",
     "public": "{title body}",

@@ -7,9 +7,9 @@ from itertools import islice
 
 from sqlalchemy import bindparam, exists, select
 
-from helpdesk.db import search
 from helpdesk.db.engine import Connection
 from helpdesk.db.schema import tickets
+from helpdesk.db.search import fts5
 from helpdesk.db.ticket_lists import Filter, Order, Stamp, stamps
 
 CHUNK_MIN, CHUNK_MAX = 32, 500  # tickets whose other filters are looked at in one statement
@@ -27,12 +27,12 @@ _OLDER_ABOVE = select(exists().where(tickets.c.created_at < bindparam("at"), _id
 def page(conn: Connection, where: Filter, order: Order, *, now: int, limit: int, offset: int) -> list[Stamp]:
     """The stamps of a page of tickets that have all of `where.words`, in order."""
     owner_id = where.owner_id or where.creator_id
-    queries = [search.expression(conn, word, where.scope, owner_id) for word in where.words]
+    queries = [fts5.expression(conn, word, where.scope, owner_id) for word in where.words]
     wanted = offset + limit
     if order.column == "relevance":
         return list(islice(_by_relevance(conn, where, order, queries, now), offset, wanted))
     by_age = order.column == "created_at"
-    ids = search.tickets(conn, queries, descending=order.descending or not by_age)
+    ids = fts5.tickets(conn, queries, descending=order.descending or not by_age)
     found, is_all = _along_words(conn, where, ids, now, wanted if by_age else None)
     if is_all:
         return _sorted(conn, order, found, now=now, limit=limit, offset=offset)
@@ -87,18 +87,18 @@ def _come_first(conn: Connection, order: Order, found: list[Stamp]) -> bool:
 def _along_order(conn: Connection, where: Filter, order: Order, queries: Sequence[str], now: int) -> Iterator[Stamp]:
     """All that match, in order: one ticket after the other is asked for its words."""
     for stamp in stamps(conn, where, order, now=now):
-        if search.matches(conn, stamp.id, queries):
+        if fts5.matches(conn, stamp.id, queries):
             yield stamp
 
 
 def _by_relevance(conn: Connection, where: Filter, order: Order, queries: Sequence[str], now: int) -> Iterator[Stamp]:
     """Those with every word in the title, then the others, each the newest first; or all of that reversed."""
     owner_id = where.owner_id or where.creator_id
-    in_title = [search.expression(conn, word, "title", owner_id) for word in where.words]
+    in_title = [fts5.expression(conn, word, "title", owner_id) for word in where.words]
     newest_first = not order.descending
-    best = search.tickets(conn, in_title, descending=newest_first)
-    best_again = search.tickets(conn, in_title, descending=newest_first)
-    others = _without(search.tickets(conn, queries, descending=newest_first), best_again, descending=newest_first)
+    best = fts5.tickets(conn, in_title, descending=newest_first)
+    best_again = fts5.tickets(conn, in_title, descending=newest_first)
+    others = _without(fts5.tickets(conn, queries, descending=newest_first), best_again, descending=newest_first)
     for ids in (best, others) if newest_first else (others, best):
         while chunk := list(islice(ids, CHUNK_MIN)):
             yield from _passing(conn, where, chunk, now)
