@@ -180,7 +180,7 @@ def fill(path: Path, total: int) -> None:
             _progress(done, total, time.monotonic() - started)
     conn.execute("DELETE FROM ticket_counts")
     conn.execute(
-        "INSERT INTO ticket_counts SELECT status, priority, breached, coalesce(assignee_id, 0), count(*) FROM tickets"
+        "INSERT INTO ticket_counts SELECT status, priority, breached, coalesce(assignee_id, 0), 0, count(*) FROM tickets"
         " GROUP BY 1, 2, 3, 4"
     )
     conn.execute("INSERT INTO search (search) VALUES ('optimize')")

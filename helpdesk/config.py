@@ -58,8 +58,21 @@ class Config:
         return self.mode == "demo"
 
     @property
+    def is_sqlite(self) -> bool:
+        return self.database_url is None or self.database_url.startswith("sqlite")
+
+    @property
+    def data_shown(self) -> str:
+        """Where the data are, for people to read; without a password."""
+        if self.database_url is None:
+            return f"{self.data_dir}/"
+        if self.is_sqlite:
+            return str(self.database_path)
+        return re.sub(r"//([^@/:]*)(:[^@/]*)?@", r"//\1@", self.database_url.partition("?")[0])
+
+    @property
     def database_path(self) -> Path:
-        """The SQLite file: the one in the data directory, or the one that --database-url names."""
+        """The SQLite file, on SQLite: the one in the data directory, or the one that --database-url names."""
         if self.database_url is None:
             return self.data_dir / "helpdesk.db"
         return Path(self.database_url.removeprefix("sqlite:///"))
@@ -138,28 +151,40 @@ def _networks(text: str) -> tuple[Any, ...]:
         raise ValueError("addresses or networks like 10.0.0.0/8, with commas between") from None
 
 
-def _sqlite_url(text: str) -> str | None:
+def parse_database_url(text: str) -> str | None:
+    """`sqlite:///file` or `postgresql+psycopg://…`, which `postgresql://…` is taken for too; None for "".
+
+    Raises ValueError for anything else.
+    """
     if not text:
         return None
-    if not text.startswith("sqlite"):
-        raise ValueError("a SQLite address like sqlite:///desk.db; PostgreSQL is not built in yet")
-    if not re.fullmatch(r"sqlite:///[^?]+", text) or text.endswith(":memory:"):
+    text = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", text)
+    if not text.startswith(("sqlite:", "postgresql+psycopg://")):
+        raise ValueError("an address like sqlite:///desk.db or postgresql+psycopg://user@host/database")
+    if text.startswith("sqlite") and (not re.fullmatch(r"sqlite:///[^?]+", text) or text.endswith(":memory:")):
         raise ValueError("a SQLite file like sqlite:///desk.db, without parameters")
+    if text.startswith("postgres") and not re.fullmatch(r"[^?/]+//[^/?]*/[^/?]+(\?.*)?", text):
+        raise ValueError("a PostgreSQL address that names a database, like postgresql+psycopg://user@host/database")
     return text
 
 
 def _redis_url(text: str) -> str | None:
-    if text:
-        raise ValueError("left out: Redis is not built in yet, one process needs none")
-    return None
+    if text and not re.fullmatch(r"(rediss?|valkeys?|unix)://\S+", text):
+        raise ValueError("an address like redis://host:6379/0")
+    return re.sub("^valkey", "redis", text) or None
 
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("host", "127.0.0.1", "address to listen on", _text),
     Setting("port", "8000", "port to listen on; 0 takes a free one", _whole(0, 65535)),
     Setting("data_dir", "data", "directory for the data, made when missing", lambda t: Path(_text(t))),
-    Setting("database_url", "", "SQLAlchemy address; SQLite in the data directory when absent", _sqlite_url),
-    Setting("redis_url", "", "Redis address; none when absent", _redis_url),
+    Setting(
+        "database_url",
+        "",
+        "SQLAlchemy address of SQLite or PostgreSQL; SQLite in the data directory when absent",
+        parse_database_url,
+    ),
+    Setting("redis_url", "", "Redis address, for several processes on one PostgreSQL; none when absent", _redis_url),
     Setting("mode", "demo", "demo or production", _choice(*MODES)),
     Setting("rate_limit", "60/min", "requests for each user or address; 0 for no limit", parse_rate),
     Setting("login_limit", "10/15min", "failed logins for one name from one address; 0 for no limit", parse_rate),

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import signal
 import socket
-from pathlib import Path
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -19,8 +17,7 @@ from helpdesk import __version__, logs
 from helpdesk.app import make_app, unparsable_message
 from helpdesk.clock import SystemClock
 from helpdesk.config import Config
-from helpdesk.db.migrations.run import prepare_sqlite
-from helpdesk.db.sqlite import DataLock, SqliteDatabase
+from helpdesk.db.opening import open_database
 from helpdesk.desk import Desk, open_desk
 from helpdesk.errors import StartError
 from helpdesk.first_start import fill_if_empty, refuse_demo_passwords
@@ -88,8 +85,7 @@ async def serve(config: Config) -> int:
         stop.set()
 
     sockets = _bind(config)
-    lock = _open_data(config)
-    db = SqliteDatabase(config.database_path, on_failure=fail)
+    db = open_database(config, on_failure=fail)
     desk = open_desk(config, SystemClock(), db)
     try:
         await fill_if_empty(desk)
@@ -98,7 +94,6 @@ async def serve(config: Config) -> int:
     finally:
         desk.passwords.close()
         await db.close()
-        lock.release()
         desk.access_log.write()
     return 1 if failed.is_set() else 0
 
@@ -138,10 +133,9 @@ def _tune_collector() -> None:
 
 def _ready_line(config: Config, address: tuple[Any, ...]) -> str:
     host = f"[{address[0]}]" if ":" in address[0] else address[0]
-    where = config.database_path.parent if config.database_url is None else config.database_path
     return (
         f"HelpDesk Mini {__version__} listening on http://{host}:{address[1]} "
-        f"({config.mode} mode, data in {where}{'/' if where.is_dir() else ''})"
+        f"({config.mode} mode, data in {config.data_shown})"
     )
 
 
@@ -156,26 +150,3 @@ def _bind(config: Config) -> list[socket.socket]:
             f"cannot listen on {config.host} port {config.port} ({reason}); "
             "stop what is using it or choose another --port"
         ) from None
-
-
-def _open_data(config: Config) -> DataLock:
-    path = config.database_path
-    _make_directory(path.parent)
-    try:
-        lock = DataLock(path)
-    except OSError as error:
-        raise StartError(
-            f"cannot write in {path.parent} ({error.strerror}); make it writable or choose another --data-dir"
-        ) from None
-    prepare_sqlite(path)
-    return lock
-
-
-def _make_directory(directory: Path) -> None:
-    try:
-        # The data are nobody else's: they hold what customers wrote.
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StartError(f"cannot make {directory} ({error.strerror}); choose another --data-dir") from None
-    if not os.access(directory, os.W_OK | os.X_OK):
-        raise StartError(f"cannot write in {directory}; make it writable or choose another --data-dir")

@@ -16,11 +16,10 @@ from tornado.ioloop import IOLoop
 from helpdesk.clock import parse_rfc3339
 from helpdesk.config import Config, Rate
 from helpdesk.db.engine import Connection
-from helpdesk.db.migrations.run import prepare_sqlite
-from helpdesk.db.sqlite import SqliteDatabase
-from helpdesk.db.sqlite_connection import open_engine
 from helpdesk.desk import Desk, open_desk
 from helpdesk.serve import Server
+from tests.databases import Databases, PostgresDatabases, SqliteDatabases
+from tests.services import Postgres
 
 START = parse_rfc3339("2026-11-23T09:30:00.000Z")
 
@@ -148,6 +147,29 @@ class Api:
 Start = Callable[..., Awaitable[Api]]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--engine", choices=("sqlite", "postgresql"), default="sqlite", help="the database to test on")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server."""
+    server = Postgres()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databases]:
+    """Fresh databases of the engine that --engine names."""
+    if request.config.getoption("--engine") == "sqlite":
+        made: Databases = SqliteDatabases(tmp_path)
+    else:
+        made = PostgresDatabases(request.getfixturevalue("postgres"))
+    yield made
+    made.remove_all()
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
@@ -160,14 +182,10 @@ def config(tmp_path: Path) -> Config:
 
 
 @pytest.fixture
-def conn(tmp_path: Path) -> Iterator[Connection]:
+def conn(databases: Databases) -> Iterator[Connection]:
     """A connection to a fresh database, for the rules without a loop."""
-    path = tmp_path / "domain.db"
-    prepare_sqlite(path)
-    engine = open_engine(path, read_only=False)
-    with engine.connect() as connection:
+    with databases.connection(databases.new_url()) as connection:
         yield connection
-    engine.dispose()
 
 
 @pytest.fixture
@@ -181,23 +199,24 @@ def io_loop() -> Iterator[IOLoop]:
 
 
 @pytest.fixture
-def start(io_loop: IOLoop, clock: FakeClock, config: Config) -> Iterator[Start]:
-    """Start the application on a free port: `await start(mode="production")` overrides settings.
+def start(io_loop: IOLoop, clock: FakeClock, config: Config, databases: Databases) -> Iterator[Start]:
+    """Start the application on a free port, on a fresh database: `await start(mode="production")` overrides settings.
 
     No job runs by itself; a test calls what it needs. The demo is not seeded.
     """
     running: list[tuple[Api, Server]] = []
 
     async def open_api(settings: Config) -> tuple[Api, Server]:
-        prepare_sqlite(settings.database_path)
-        desk = open_desk(settings, clock, SqliteDatabase(settings.database_path))
+        assert settings.database_url is not None
+        desk = open_desk(settings, clock, databases.open(settings.database_url))
         server = Server(desk)
         server.listen(0, "127.0.0.1")
         port = next(iter(server._sockets.values())).getsockname()[1]
         return Api(port, desk, clock), server
 
     async def start_with(**settings: Any) -> Api:
-        api, server = await open_api(replace(config, **settings))
+        given = {"database_url": config.database_url or databases.new_url(), **settings}
+        api, server = await open_api(replace(config, **given))
         running.append((api, server))
         return api
 

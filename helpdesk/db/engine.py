@@ -7,6 +7,7 @@ code stays synchronous and a request crosses a thread once, not once per stateme
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Row
@@ -15,6 +16,7 @@ T = TypeVar("T")
 Noun = Literal["ticket", "user", "token", "entry"]
 Touched = dict[Noun, set[object]]  # what a commit changed: the ids of each noun, a token's digest
 CommitListener = Callable[[Touched], None]
+STRIPES = 64
 
 __all__ = [
     "CommitListener",
@@ -23,15 +25,20 @@ __all__ = [
     "Noun",
     "Touched",
     "forget",
+    "is_sqlite",
     "new_id",
     "noted",
     "row_as",
+    "stripe",
     "touch",
     "touched",
 ]
 
 
 class Database(Protocol):
+    is_shared: bool
+    """Whether other processes write to it too: then nothing that was read may be kept in memory."""
+
     async def read(self, fn: Callable[[Connection], T]) -> T:
         """`fn`'s result, from one consistent snapshot.
 
@@ -59,9 +66,23 @@ class Database(Protocol):
         """Call `listener`, on the event loop, after each commit and before its callers go on."""
         ...
 
+    def alone(self) -> AbstractAsyncContextManager[None]:
+        """Around what only one of all processes on this database may do at a time, as a first start."""
+        ...
+
     async def close(self) -> None:
         """Finish what was handed over, then let go of the database."""
         ...
+
+
+def is_sqlite(conn: Connection) -> bool:
+    """Whether this is the embedded database, where one thread of one process writes and nobody beside it."""
+    return conn.dialect.name == "sqlite"
+
+
+def stripe(conn: Connection) -> int:
+    """A small number that connections which write at the same time seldom share; 0 where only one writes."""
+    return 0 if is_sqlite(conn) else conn.connection.dbapi_connection.info.backend_pid % STRIPES  # type: ignore[union-attr]
 
 
 def touch(conn: Connection, noun: Noun, key: object) -> None:

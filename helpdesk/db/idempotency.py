@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from sqlalchemy import bindparam, select
+from sqlalchemy.dialects.postgresql import insert as insert_on_postgresql
 
-from helpdesk.db.engine import Connection
+from helpdesk.db.engine import Connection, is_sqlite
+from helpdesk.db.prepared import Prepared
 from helpdesk.db.schema import idempotency
-from helpdesk.db.sqlite_connection import Prepared
 
 
 class KeptAnswer(msgspec.Struct, frozen=True):
@@ -29,36 +32,55 @@ _FIND = Prepared(
         idempotency.c.created_at,
     ).where(idempotency.c.scope == bindparam("scope"), idempotency.c.key == bindparam("key"))
 )
-_INSERT = Prepared(idempotency.insert().values({c.name: bindparam(c.name) for c in idempotency.c}))
-_DELETE = idempotency.delete().where(
-    idempotency.c.scope == bindparam("row_scope"), idempotency.c.key == bindparam("row_key")
-)
+_VALUES: dict[str, Any] = {c.name: bindparam(c.name) for c in idempotency.c}
+_INSERT = Prepared(idempotency.insert().values(_VALUES))
+# Its rowcount tells nothing (psycopg gives -1); the row that comes back, or does not, does.
+_CLAIM = insert_on_postgresql(idempotency).on_conflict_do_nothing().returning(idempotency.c.status)
+_THIS_KEY = (idempotency.c.scope == bindparam("row_scope"), idempotency.c.key == bindparam("row_key"))
+_FILL = idempotency.update().where(*_THIS_KEY)
+# Not a newer answer, which another process may have put in the place of the one that was read.
+_DELETE = idempotency.delete().where(*_THIS_KEY, idempotency.c.created_at <= bindparam("until"))
 _OLD = (
     select(idempotency.c.scope, idempotency.c.key)
     .where(idempotency.c.created_at <= bindparam("until"))
     .limit(bindparam("limit"))
 )
+_UNANSWERED: dict[str, Any] = {"fingerprint": b"", "by_staff": False, "status": 0, "headers": "{}", "body": b""}
 
 
-def find(conn: Connection, scope: str, key: str) -> KeptAnswer | None:
-    """What is kept under the key, or None."""
-    row = _FIND.run(conn, {"scope": scope, "key": key}).fetchone()
-    return KeptAnswer(*row) if row else None
+def claim(conn: Connection, scope: str, key: str, *, now: int) -> KeptAnswer | None:
+    """What is kept under the key; None when there is nothing and the key is this transaction's to `fill`.
+
+    Where others write at the same time, it waits for one that has the key: either that one commits, and
+    its answer is given, or it fails, and the key is free.
+    """
+    names = {"scope": scope, "key": key}
+    while True:
+        if not is_sqlite(conn) and conn.execute(_CLAIM, _UNANSWERED | names | {"created_at": now}).first() is not None:
+            return None
+        row = _FIND.first(conn, names)
+        if row is not None or is_sqlite(conn):
+            return KeptAnswer(*row) if row else None
+        # Forgotten in between by another process: claim it again.
 
 
-def insert(conn: Connection, scope: str, key: str, answer: KeptAnswer) -> None:
-    """Keep an answer under a key that has none."""
-    _INSERT.run(conn, {"scope": scope, "key": key} | msgspec.structs.asdict(answer))
+def fill(conn: Connection, scope: str, key: str, answer: KeptAnswer) -> None:
+    """Keep an answer under a key that this transaction has claimed."""
+    values = msgspec.structs.asdict(answer)
+    if is_sqlite(conn):
+        _INSERT.run(conn, {"scope": scope, "key": key} | values)
+    else:
+        conn.execute(_FILL, {"row_scope": scope, "row_key": key} | values)
 
 
-def delete(conn: Connection, scope: str, key: str) -> None:
-    """Forget one key."""
-    conn.execute(_DELETE, {"row_scope": scope, "row_key": key})
+def delete(conn: Connection, scope: str, key: str, *, until: int) -> None:
+    """Forget the answer under one key, if it was kept at or before `until`."""
+    conn.execute(_DELETE, {"row_scope": scope, "row_key": key, "until": until})
 
 
 def delete_older(conn: Connection, until: int, *, limit: int) -> int:
     """Forget at most `limit` answers kept at or before `until`; the number of them."""
     rows = conn.execute(_OLD, {"until": until, "limit": limit}).all()
     if rows:
-        conn.execute(_DELETE, [{"row_scope": scope, "row_key": key} for scope, key in rows])
+        conn.execute(_DELETE, [{"row_scope": scope, "row_key": key, "until": until} for scope, key in rows])
     return len(rows)

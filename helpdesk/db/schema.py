@@ -144,7 +144,8 @@ ticket_tags = Table(
 )
 
 # How many tickets there are of each kind; `assignee` is 0 for nobody. Kept in the transaction of the
-# change, so that counting a million costs as much as counting ten.
+# change, so that counting a million costs as much as counting ten. Where several write at once each
+# has stripes of its own, or all would wait for one row; one stripe's number may be negative.
 ticket_counts = Table(
     "ticket_counts",
     metadata,
@@ -152,8 +153,9 @@ ticket_counts = Table(
     Column("priority", Text, nullable=False),
     Column("breached", Boolean, nullable=False),
     Column("assignee", BigInteger, nullable=False),
+    Column("stripe", Integer, nullable=False),
     Column("tickets", Integer, nullable=False),
-    PrimaryKeyConstraint("status", "priority", "breached", "assignee"),
+    PrimaryKeyConstraint("status", "priority", "breached", "assignee", "stripe"),
     sqlite_with_rowid=False,
 )
 
@@ -174,8 +176,9 @@ comments = Table(
 timeline = Table(
     "timeline",
     metadata,
-    # Ids grow in commit order: one writer gives them out. Never given twice, so a reader who has
-    # seen entry N misses nothing below it.
+    # Never given twice. On SQLite they grow in commit order, since one writer gives them out; on
+    # PostgreSQL a reader stays below the horizon (see EXTRAS). So nobody who has seen entry N misses
+    # one below it.
     Column("id", Key, primary_key=True),
     Column("ticket_id", ForeignKey("tickets.id"), nullable=False),
     Column("actor_id", ForeignKey("users.id")),
@@ -211,17 +214,67 @@ idempotency = Table(
     PrimaryKeyConstraint("scope", "key"),
 )
 
-# Every word of the index that is longer than its shortest beginnings, to spell beginnings out.
-words = Table("words", metadata, Column("word", Text, primary_key=True), sqlite_with_rowid=False)
-
-# The search index. `rowid` is `ticket id << 24 | document`: document 0 is the ticket's own text,
-# document n its n-th comment, so a word leads to its ticket without a join. Contentless: the words
-# are those of helpdesk/domain/words.py, and what they came from stands in the tables above. The
+# The search index on SQLite. `rowid` is `ticket id << 24 | document`: document 0 is the ticket's own
+# text, document n its n-th comment, so a word leads to its ticket without a join. Contentless: the
+# words are those of helpdesk/domain/words.py, and what they came from stands in the tables above. The
 # `owner` is the id of the ticket's creator, so that requesters' searches pass over all others. The
-# tokenizer leaves every non-ASCII character alone, since Python has done its work already.
-SEARCH_DDL = """
+# tokenizer leaves every non-ASCII character alone, since Python has done its work already. `words`
+# are those longer than the index's own beginnings, to spell longer beginnings out.
+_FTS5 = """
 CREATE VIRTUAL TABLE search USING fts5(
     owner, title, body, internal,
     content='', detail='column', tokenize='ascii', prefix='1 2 3'
 )
 """
+_WORDS = "CREATE TABLE words (word TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID"
+
+# The search index on PostgreSQL: one row for each document, whose words each begin with a letter for
+# the place they stand in (t title, b body, i internal), so that one index answers for any of them.
+_TSVECTOR = """
+CREATE TABLE search (
+    ticket_id bigint NOT NULL REFERENCES tickets (id),
+    document integer NOT NULL,
+    words tsvector NOT NULL,
+    CONSTRAINT pk_search PRIMARY KEY (ticket_id, document)
+)
+"""
+_TSVECTOR_INDEX = "CREATE INDEX ix_search_words ON search USING gin (words)"
+
+# Compared by code points, as SQLite does, so that what begins with a word is the same on both engines.
+_BY_CODE_POINTS = tuple(
+    f'ALTER TABLE users ALTER COLUMN {name} TYPE text COLLATE "C"' for name in ("username_key", "name_key")
+)
+
+# Transactions on PostgreSQL commit in another order than they took their ids in. Each holds, from
+# before it takes one until it has ended, a shared lock that names the newest id given out by then.
+# No id below the lowest such lock is still to be committed. Shared, so that no writer waits for
+# another; 18500 marks these locks as ours.
+_NEXT_ID = """
+CREATE FUNCTION next_timeline_id() RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(
+        (CAST(18500 AS bigint) << 48) | (CASE WHEN is_called THEN last_value ELSE 0 END)
+    ) FROM timeline_id_seq;
+    RETURN nextval('timeline_id_seq');
+END $$
+"""
+_DEFAULT_ID = "ALTER TABLE timeline ALTER COLUMN id SET DEFAULT next_timeline_id()"
+# First the newest id, then the locks: in the other order an id could be taken in between.
+_HORIZON = """
+CREATE FUNCTION timeline_horizon() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE newest bigint; settled bigint;
+BEGIN
+    SELECT CASE WHEN is_called THEN last_value ELSE 0 END INTO newest FROM timeline_id_seq;
+    SELECT min((CAST(classid AS bigint) & 65535) << 32 | CAST(objid AS bigint)) INTO settled
+    FROM pg_locks
+    WHERE locktype = 'advisory' AND objsubid = 1 AND CAST(classid AS bigint) >> 16 = 18500
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
+    RETURN least(newest, settled);
+END $$
+"""
+
+# What each engine has beside the tables, by the name of its dialect.
+EXTRAS = {
+    "sqlite": (_FTS5, _WORDS),
+    "postgresql": (*_BY_CODE_POINTS, _TSVECTOR, _TSVECTOR_INDEX, _NEXT_ID, _DEFAULT_ID, _HORIZON),
+}

@@ -11,8 +11,9 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -50,13 +51,18 @@ class DataLock:
 
 
 class SqliteDatabase:
-    """`Database` on one SQLite file.
+    """`Database` on one SQLite file, already migrated; `lock`, where given, is released at the end.
 
     `on_failure` is called once, on the loop, when a commit has failed; the process should end then
     for its supervisor to start anew.
     """
 
-    def __init__(self, path: Path, *, on_failure: Callable[[], None] = lambda: None) -> None:
+    is_shared = False
+
+    def __init__(
+        self, path: Path, lock: DataLock | None = None, *, on_failure: Callable[[], None] = lambda: None
+    ) -> None:
+        self._lock = lock
         self._loop = asyncio.get_running_loop()
         self._listeners: list[CommitListener] = []
         self._engine = open_engine(path, read_only=True)
@@ -104,6 +110,12 @@ class SqliteDatabase:
         for conn in self._connections:
             conn.close()
         await self._writer.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        yield  # the lock file keeps every other process away
 
     # In a reader thread.
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from sqlalchemy import ClauseElement, Connection, Engine, create_engine, event
-from sqlalchemy.dialects.sqlite.pysqlite import dialect as sqlite_dialect
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
-from sqlalchemy.sql.compiler import SQLCompiler
 
 from helpdesk.errors import StartError
 
@@ -57,24 +54,6 @@ def open_engine(path: Path, *, read_only: bool) -> Engine:
 def driver(conn: Connection) -> sqlite3.Connection:
     """The driver's own connection, for what must not go through SQLAlchemy: BEGIN, SAVEPOINT, COMMIT."""
     return cast(sqlite3.Connection, conn.connection.dbapi_connection)
-
-
-class Prepared:
-    """A Core statement that is compiled once and handed to the driver past SQLAlchemy.
-
-    For the few statements that every write runs: the way through SQLAlchemy costs 9 µs each, as much
-    as the insert itself. Values are the driver's own: no types are converted on the way.
-    """
-
-    def __init__(self, statement: ClauseElement) -> None:
-        compiled = statement.compile(dialect=sqlite_dialect())
-        self._sql = str(compiled)
-        assert isinstance(compiled, SQLCompiler) and compiled.positiontup is not None
-        self._names = compiled.positiontup
-
-    def run(self, conn: Connection, values: Mapping[str, Any]) -> sqlite3.Cursor:
-        """Run it with these values, by name. An insert's new id is the cursor's `lastrowid`."""
-        return driver(conn).execute(self._sql, [values[name] for name in self._names])
 
 
 def is_store_fault(error: BaseException) -> bool:

@@ -72,17 +72,14 @@ def stamps(
 
     With `ids`, of those tickets only.
     """
-    values: dict[str, Any] = {"now": now, "limit": limit, "offset": offset, "ids": ids}
-    names = ("owner_id", "creator_id", "assignee_id", "tag", "status", "priority")
-    values |= {name: getattr(where, name) for name in names}
-    # Nearly always no deadline lies between its moment and its entry: then one index answers.
-    any_due = where.breached is not None and bool(conn.execute(_ANY_DUE, {"now": now}).scalar())
-    query = statement(_shape(where), order, any_due=any_due, of_ids=ids is not None)
+    bound = values(where, now=now, limit=limit, offset=offset) | {"ids": ids}
+    late = any_due(conn, where, now=now)
+    query = statement(shape_of(where), order, any_due=late, of_ids=ids is not None)
     is_narrow = where.owner_id or where.creator_id or where.assignee_id or where.tag
     if len(where.status) > 1 and not is_narrow and ids is None and limit != _NO_LIMIT:
-        query = _of_each_status(_shape(where), order, len(where.status), any_due=any_due)
-        values |= {f"status_{n}": status for n, status in enumerate(where.status)} | {"reach": limit + offset}
-    return (Stamp(*row[:5]) for row in conn.execute(query, values))
+        query = _of_each_status(shape_of(where), order, len(where.status), any_due=late)
+        bound |= {f"status_{n}": status for n, status in enumerate(where.status)} | {"reach": limit + offset}
+    return (Stamp(*row[:5]) for row in conn.execute(query, bound))
 
 
 _ANY_DUE = select(exists(select(tickets.c.id).where(tickets.c.sla_due_at <= bindparam("now"))))
@@ -90,7 +87,21 @@ _ANY_DUE = select(exists(select(tickets.c.id).where(tickets.c.sla_due_at <= bind
 Shape = tuple[tuple[str, bool | None], ...]
 
 
-def _shape(where: Filter) -> Shape:
+def values(where: Filter, *, now: int, limit: int, offset: int) -> dict[str, Any]:
+    """What `statement` binds."""
+    names = ("owner_id", "creator_id", "assignee_id", "tag", "status", "priority")
+    return {"now": now, "limit": limit, "offset": offset} | {name: getattr(where, name) for name in names}
+
+
+def any_due(conn: Connection, where: Filter, *, now: int) -> bool:
+    """Whether breaches that have no entry yet may matter to this list.
+
+    Nearly always no deadline lies between its moment and its entry: then one index answers.
+    """
+    return where.breached is not None and bool(conn.execute(_ANY_DUE, {"now": now}).scalar())
+
+
+def shape_of(where: Filter) -> Shape:
     """What `where` filters by, without the values: one statement serves all filters of one shape."""
     names = ("status", "priority", "owner_id", "creator_id", "assignee_id", "unassigned", "tag")
     used: list[tuple[str, bool | None]] = [(name, None) for name in names if getattr(where, name)]

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import Update, bindparam, func, select, text
 
-from helpdesk.db.engine import Connection, row_as, touch
+from helpdesk.db.engine import Connection, is_sqlite, row_as, stripe, touch
+from helpdesk.db.prepared import Prepared
 from helpdesk.db.schema import ticket_counts, ticket_tags, tickets, users
-from helpdesk.db.sqlite_connection import Prepared
 from helpdesk.messages.fields import PRIORITIES, Priority, Role, Status
 
 
@@ -70,15 +70,18 @@ _ROWS = (
     .join(_assignee, _assignee.c.id == tickets.c.assignee_id, isouter=True)
 )
 _BY_ID = _ROWS.where(tickets.c.id == bindparam("id"))
+# As an UPDATE locks it, so that entries which refer to the ticket can be written meanwhile.
+_LOCK = select(tickets.c.id).where(tickets.c.id == bindparam("id")).with_for_update(key_share=True)
 _BY_IDS = _ROWS.where(tickets.c.id.in_(bindparam("ids", expanding=True)))
 _INSERT = Prepared(tickets.insert().values({c.name: bindparam(c.name) for c in tickets.c if c.name != "id"}))
 _INSERT_TAG = ticket_tags.insert()
 _DELETE_TAGS = ticket_tags.delete().where(ticket_tags.c.ticket_id == bindparam("row_id"))
 _COUNT = Prepared(
     text(
-        "INSERT INTO ticket_counts (status, priority, breached, assignee, tickets)"
-        " VALUES (:status, :priority, :breached, :assignee, :by)"
-        " ON CONFLICT (status, priority, breached, assignee) DO UPDATE SET tickets = ticket_counts.tickets + :by"
+        "INSERT INTO ticket_counts (status, priority, breached, assignee, stripe, tickets)"
+        " VALUES (:status, :priority, :breached, :assignee, :stripe, :by)"
+        " ON CONFLICT (status, priority, breached, assignee, stripe)"
+        " DO UPDATE SET tickets = ticket_counts.tickets + :by"
     )
 )
 _NEXT_DUE = select(func.min(tickets.c.sla_due_at)).where(tickets.c.sla_due_at.is_not(None))
@@ -87,7 +90,18 @@ _DUE = (
     .where(tickets.c.sla_due_at <= bindparam("now"))
     .order_by(tickets.c.sla_due_at)
     .limit(bindparam("limit"))
+    # One that somebody changes now is settled by that change, or else at the next look.
+    .with_for_update(key_share=True, skip_locked=True)
 )
+
+
+def lock(conn: Connection, ticket_id: int) -> None:
+    """Until this transaction ends, nobody else changes the ticket or comments on it: what is read next stays true.
+
+    A statement of its own: one that waits for another transaction must read again what that one wrote.
+    """
+    if not is_sqlite(conn):
+        conn.execute(_LOCK, {"id": ticket_id})
 
 
 def by_id(conn: Connection, ticket_id: int) -> TicketRow | None:
@@ -106,8 +120,7 @@ def by_ids(conn: Connection, ids: Sequence[int]) -> list[TicketRow]:
 
 def insert(conn: Connection, values: dict[str, Any], tags: Collection[str]) -> int:
     """The new ticket's id. `values` holds every column but `id`, `tags` and `priority_rank`."""
-    ticket_id = _INSERT.run(conn, values | _derived(values["priority"], tags)).lastrowid
-    assert ticket_id is not None
+    ticket_id = _INSERT.insert(conn, values | _derived(values["priority"], tags))
     _insert_tags(conn, ticket_id, values["created_at"], tags)
     _count(conn, values["status"], values["priority"], values["breached"], values["assignee_id"], by=1)
     touch(conn, "ticket", ticket_id)
@@ -160,8 +173,8 @@ def _count(
     conn: Connection, status: Status, priority: Priority, breached: bool, assignee_id: int | None, *, by: int
 ) -> None:
     # Not a trigger: a statement with one keeps copies of its pages for an undo (a third of an insert).
-    values = {"status": status, "priority": priority, "breached": breached, "assignee": assignee_id or 0, "by": by}
-    _COUNT.run(conn, values)
+    values = {"status": status, "priority": priority, "breached": breached, "assignee": assignee_id or 0}
+    _COUNT.run(conn, values | {"stripe": stripe(conn), "by": by})
 
 
 def _insert_tags(conn: Connection, ticket_id: int, created_at: int, tags: Collection[str]) -> None:
@@ -175,7 +188,10 @@ def next_due(conn: Connection) -> int | None:
 
 
 def due(conn: Connection, now: int, *, limit: int) -> list[int]:
-    """Ids of tickets whose deadline has passed without a breach on record, longest overdue first."""
+    """Ids of tickets whose deadline has passed without a breach on record, longest overdue first, and locked.
+
+    Those that another transaction holds are left out.
+    """
     return list(conn.execute(_DUE, {"now": now, "limit": limit}).scalars())
 
 

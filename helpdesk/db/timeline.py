@@ -6,8 +6,8 @@ import msgspec
 from sqlalchemy import bindparam, func, select
 
 from helpdesk.db.engine import Connection, row_as, touch
+from helpdesk.db.prepared import Prepared
 from helpdesk.db.schema import timeline, users
-from helpdesk.db.sqlite_connection import Prepared
 from helpdesk.messages.fields import Action, Role
 
 
@@ -65,7 +65,7 @@ def append(
     created_at: int,
 ) -> int:
     """Write one entry; its id, greater than that of every entry committed before."""
-    cursor = _INSERT.run(
+    entry_id = _INSERT.insert(
         conn,
         {
             "ticket_id": ticket_id,
@@ -77,8 +77,6 @@ def append(
             "created_at": created_at,
         },
     )
-    entry_id = cursor.lastrowid
-    assert entry_id is not None
     touch(conn, "entry", entry_id)
     return entry_id
 

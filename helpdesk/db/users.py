@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 from sqlalchemy import bindparam, exists, func, or_, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.dialects import postgresql, sqlite
 
-from helpdesk.db.engine import Connection, new_id, row_as, touch
+from helpdesk.db.engine import Connection, is_sqlite, row_as, touch
 from helpdesk.db.schema import users
 from helpdesk.messages.fields import Role
 
@@ -35,7 +35,12 @@ _COLUMNS = (
 _BY_ID = select(*_COLUMNS).where(users.c.id == bindparam("id"))
 _BY_KEY = select(*_COLUMNS).where(users.c.username_key == bindparam("key"))
 _IS_EMPTY = select(~exists(select(users.c.id)))
-_INSERT = users.insert()
+_LOCK = select(users.c.id).where(users.c.id == bindparam("id")).with_for_update(key_share=True)
+_LOCK_ADMINS = select(users.c.id).where(users.c.role == "admin").order_by(users.c.id).with_for_update(key_share=True)
+_INSERTS = {
+    name: kind.insert(users).on_conflict_do_nothing(index_elements=["username_key"]).returning(users.c.id)
+    for name, kind in (("sqlite", sqlite), ("postgresql", postgresql))
+}
 _UPDATE = (
     users.update()
     .where(users.c.id == bindparam("row_id"))
@@ -47,6 +52,18 @@ _OTHER_ADMINS = select(func.count()).where(users.c.role == "admin", users.c.acti
 def key_of(name: str) -> str:
     """A name without regard to case, as it is compared and looked up."""
     return name.casefold()
+
+
+def lock(conn: Connection, user_id: int) -> None:
+    """Until this transaction ends, nobody else changes the user: what is read next stays true."""
+    if not is_sqlite(conn):
+        conn.execute(_LOCK, {"id": user_id})
+
+
+def lock_admins(conn: Connection) -> None:
+    """The same for all admins, so that two of them do not demote each other."""
+    if not is_sqlite(conn):
+        conn.execute(_LOCK_ADMINS)
 
 
 def by_id(conn: Connection, user_id: int) -> UserRow | None:
@@ -77,24 +94,18 @@ def insert(
     created_at: int,
 ) -> int | None:
     """The new user's id, or None when the name is taken."""
-    try:
-        result = conn.execute(
-            _INSERT,
-            {
-                "username": username,
-                "username_key": key_of(username),
-                "name": name,
-                "name_key": key_of(name or ""),
-                "email": email,
-                "role": role,
-                "password_hash": password_hash,
-                "active": True,
-                "created_at": created_at,
-            },
-        )
-    except IntegrityError:
-        return None
-    return new_id(result)
+    values = {
+        "username": username,
+        "username_key": key_of(username),
+        "name": name,
+        "name_key": key_of(name or ""),
+        "email": email,
+        "role": role,
+        "password_hash": password_hash,
+        "active": True,
+        "created_at": created_at,
+    }
+    return conn.execute(_INSERTS[conn.dialect.name], values).scalar()
 
 
 def update(conn: Connection, user: UserRow) -> None:

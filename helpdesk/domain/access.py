@@ -33,6 +33,12 @@ class Actor(Struct, frozen=True):
         return self.is_staff or ticket.creator_id == self.id
 
 
+def ticket_to_change(conn: Connection, actor: Actor, ticket_id: int) -> TicketRow:
+    """As `visible_ticket`, and nobody else changes the ticket until this transaction ends."""
+    ticket_store.lock(conn, ticket_id)
+    return visible_ticket(conn, actor, ticket_id)
+
+
 def visible_ticket(conn: Connection, actor: Actor, ticket_id: int) -> TicketRow:
     """The ticket.
 

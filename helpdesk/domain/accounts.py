@@ -74,6 +74,7 @@ def start_session(conn: Connection, user: UserRow, *, now: int, token_days: int)
     Raises VerifyAgain when the password was changed meanwhile, InvalidCredentials when the account
     was deactivated.
     """
+    store.lock(conn, user.id)  # or a new password could end every token but this one
     present = store.by_id(conn, user.id)
     if present is None or present.password_hash != user.password_hash:
         raise VerifyAgain
@@ -117,6 +118,7 @@ def change_own(
     `verified` is the row that current_password was checked against. Raises VerifyAgain when that is
     no longer the account's password.
     """
+    store.lock(conn, actor.id)
     user = _existing(conn, actor.id)
     after = _with_names(user, changes.name, changes.email)
     if password_hash is not None:
@@ -134,6 +136,8 @@ def change(conn: Connection, user_id: int, changes: AccountChanges) -> User:
 
     Raises NotFound, or LastAdmin when no active admin would be left.
     """
+    store.lock_admins(conn)
+    store.lock(conn, user_id)
     user = _existing(conn, user_id)
     after = replace(
         _with_names(user, changes.name, changes.email),

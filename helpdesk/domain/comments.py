@@ -11,7 +11,7 @@ from helpdesk.db import tickets as ticket_store
 from helpdesk.db.engine import Connection
 from helpdesk.db.tickets import TicketRow
 from helpdesk.domain import clocks, ticket_changes, timeline, views
-from helpdesk.domain.access import Actor, visible_ticket
+from helpdesk.domain.access import Actor, ticket_to_change, visible_ticket
 from helpdesk.domain.words import index_text
 from helpdesk.errors import Forbidden, InvalidField, TicketClosed
 from helpdesk.messages.comments import Comment, CommentPage, CommentsQuery, NewComment
@@ -23,7 +23,7 @@ def add(conn: Connection, actor: Actor, ticket_id: int, new: NewComment, *, now:
     Raises NotFound, Forbidden (a requester's internal note), InvalidField (no such parent on this
     ticket) or TicketClosed. A requester's comment reopens a pending or resolved ticket.
     """
-    ticket = visible_ticket(conn, actor, ticket_id)
+    ticket = ticket_to_change(conn, actor, ticket_id)
     if new.internal and not actor.is_staff:
         raise Forbidden("Only agents and admins write internal notes", "internal")
     internal = _parent_is_internal(conn, actor, ticket, new.parent) or bool(new.internal)

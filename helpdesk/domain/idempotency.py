@@ -66,14 +66,14 @@ def once(
     """
     if claim is None:
         return work(conn)
-    kept = store.find(conn, claim.scope, claim.key)
-    if kept is not None and kept.created_at > claim.now - claim.keep_hours * HOUR_MS:
-        return _replayed(conn, claim, kept, replay)
-    if kept is not None:
-        store.delete(conn, claim.scope, claim.key)
+    expired = claim.now - claim.keep_hours * HOUR_MS
+    while (kept := store.claim(conn, claim.scope, claim.key, now=claim.now)) is not None:
+        if kept.created_at > expired:
+            return _replayed(conn, claim, kept, replay)
+        store.delete(conn, claim.scope, claim.key, until=expired)
     answer = work(conn)
     stored = keep(answer)
-    store.insert(
+    store.fill(
         conn,
         claim.scope,
         claim.key,

@@ -14,7 +14,7 @@ from helpdesk.db import timeline as timeline_store
 from helpdesk.db.engine import Connection
 from helpdesk.db.tickets import TicketRow
 from helpdesk.domain import clocks, sla, tickets, timeline, views
-from helpdesk.domain.access import Actor, visible_ticket
+from helpdesk.domain.access import Actor, ticket_to_change
 from helpdesk.domain.tags import normal_tags
 from helpdesk.domain.words import index_text
 from helpdesk.errors import AppError, FieldRequired, Forbidden, PreconditionFailed, VersionMismatch
@@ -43,7 +43,7 @@ def change(
     `if_match` is the version that the If-Match header names. Raises NotFound, Forbidden,
     FieldRequired, InvalidField; VersionMismatch or PreconditionFailed with `current` and `changed`.
     """
-    ticket = visible_ticket(conn, actor, ticket_id)
+    ticket = ticket_to_change(conn, actor, ticket_id)
     wanted = _wanted(changes)
     _check_fields(actor, ticket, wanted)
     if changes.version is None and if_match is None:

@@ -78,10 +78,33 @@ def test_a_folder_is_no_database(path: Path) -> None:
 
 
 def test_a_first_start_that_was_cut_short_can_be_done_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schema, "SEARCH_DDL", "CREATE NONSENSE")
+    monkeypatch.setitem(schema.EXTRAS, "sqlite", ("CREATE NONSENSE",))
     with pytest.raises(StartError):
         prepare_sqlite(path)
     assert execute(path, "SELECT name FROM sqlite_master") == []
     monkeypatch.undo()
     prepare_sqlite(path)
+    assert run._revision(path) == HEAD
+
+
+def test_counts_of_before_the_stripes_are_counted_again(path: Path) -> None:
+    prepare_sqlite(path)
+    for statement in (
+        "INSERT INTO users VALUES (1, 'ana', 'ana', NULL, '', NULL, 'user', '', 1, 0)",
+        *(
+            "INSERT INTO tickets VALUES "
+            f"({n}, 't', 'd', 'open', 'low', 0, '', 1, 1, NULL, 60, 0, 0, NULL, 0, {n == 3}, NULL, NULL, 0, 0, 0, 0)"
+            for n in (1, 2, 3)
+        ),
+        # As the release before 0002 left it, with a count that is wrong.
+        "DROP TABLE ticket_counts",
+        "CREATE TABLE ticket_counts (status TEXT NOT NULL, priority TEXT NOT NULL, breached BOOLEAN NOT NULL,"
+        " assignee BIGINT NOT NULL, tickets INTEGER NOT NULL,"
+        " PRIMARY KEY (status, priority, breached, assignee)) WITHOUT ROWID",
+        "INSERT INTO ticket_counts VALUES ('open', 'low', 0, 0, 77)",
+        "UPDATE alembic_version SET version_num = '0001'",
+    ):
+        execute(path, statement)
+    prepare_sqlite(path)
+    assert execute(path, "SELECT * FROM ticket_counts") == [("open", "low", 0, 0, 0, 2), ("open", "low", 1, 0, 0, 1)]
     assert run._revision(path) == HEAD

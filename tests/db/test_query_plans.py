@@ -31,7 +31,7 @@ EVERYTHING: dict[str, Any] = {
 
 
 def plan(conn: Connection, where: Filter, order: Order, *, any_due: bool = False) -> list[str]:
-    query = ticket_lists.statement(ticket_lists._shape(where), order, any_due=any_due, of_ids=False)
+    query = ticket_lists.statement(ticket_lists.shape_of(where), order, any_due=any_due, of_ids=False)
     options = {"render_postcompile": True}
     compiled = query.params(**EVERYTHING).compile(dialect=sqlite.dialect(), compile_kwargs=options)
     text = re.sub(r"\?", "1", str(compiled))
@@ -69,7 +69,7 @@ def test_every_filter_is_served_by_its_index_in_order(conn: Connection, where: F
 )
 def test_several_statuses_are_the_heads_of_their_lists(conn: Connection, column: str, index: str) -> None:
     where = Filter(status=("open", "pending", "in_progress"))
-    query = ticket_lists._of_each_status(ticket_lists._shape(where), Order(column), 3, any_due=False)
+    query = ticket_lists._of_each_status(ticket_lists.shape_of(where), Order(column), 3, any_due=False)
     text = re.sub(r"\?", "1", str(query.compile(dialect=sqlite.dialect())))
     steps = [row[3] for row in driver(conn).execute("EXPLAIN QUERY PLAN " + text)]
     assert sum(f"INDEX {index} (status=?)" in step for step in steps) == 3, steps

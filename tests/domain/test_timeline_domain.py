@@ -101,6 +101,6 @@ def check(conn: Connection, title: str, history: list[tuple[int, Any]]) -> None:
     }
     kind = (row.status, row.priority, bool(row.breached), row.assignee_id or 0)
     counted = conn.exec_driver_sql("SELECT * FROM ticket_counts WHERE tickets <> 0").all()
-    assert [tuple(counts) for counts in counted] == [(*kind, 1)]
+    assert [tuple(counts) for counts in counted] == [(*kind, 0, 1)]
     assert [e.id for e in entries] == sorted({e.id for e in entries})
     assert sum(e.action == "sla_breached" for e in entries) == int(row.breached)

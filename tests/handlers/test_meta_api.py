@@ -39,7 +39,7 @@ async def test_the_manifest_shows_demo_accounts_in_the_demo_only(api: Api, start
     manifest = (await api.get("/.well-known/hackathon.json")).json
     assert {"username": "admin", "password": "admin123", "role": "admin"} in manifest["demo_accounts"]
     assert any(call["path"] == "/api/tickets" and call["method"] == "POST" for call in manifest["calls"])
-    production = await start(mode="production", database_url=f"sqlite:///{api.desk.config.data_dir}/other.db")
+    production = await start(mode="production")
     assert "demo_accounts" not in (await production.get("/.well-known/hackathon.json")).json
 
 
@@ -111,8 +111,7 @@ async def test_the_request_id_is_the_clients_own_when_it_is_usable(api: Api) -> 
 async def test_cors_is_off_unless_origins_are_named(api: Api, start: Start) -> None:
     origin = {"Origin": "https://app.example.com"}
     assert "Access-Control-Allow-Origin" not in (await api.get("/api/health", headers=origin)).headers
-    other = f"sqlite:///{api.desk.config.data_dir}/other.db"
-    open_api = await start(cors_origins=("https://app.example.com",), database_url=other)
+    open_api = await start(cors_origins=("https://app.example.com",))
     asked = origin | {"Access-Control-Request-Method": "PATCH"}
     preflight = await open_api.request("OPTIONS", "/api/tickets/1", headers=asked)
     assert preflight.status == 204

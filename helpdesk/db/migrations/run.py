@@ -7,15 +7,16 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
+from helpdesk.db import postgres_locks
 from helpdesk.db.sqlite_connection import driver, open_engine
 from helpdesk.errors import StartError
 
 # A test holds these against the files in versions/; they are here so that a start that has nothing
 # to do need not import Alembic (a third of the start).
-KNOWN = ("0001",)
+KNOWN = ("0001", "0002")
 HEAD = KNOWN[-1]
 
 
@@ -54,6 +55,32 @@ def _revision(path: Path) -> str:
     if revision not in KNOWN:
         raise StartError(f"{path} was written by a newer release; start that release, or choose another --data-dir")
     return str(revision)
+
+
+def prepare_postgres(engine: Engine, shown: str) -> None:
+    """The same for a PostgreSQL database, whose address people know as `shown`.
+
+    Several processes that start at once do it once. Raises DBAPIError when it cannot be reached.
+    """
+    with engine.connect() as conn:
+        if _revision_of(conn, shown) == HEAD:
+            return
+    with postgres_locks.alone(engine) as conn, conn.begin():
+        if _revision_of(conn, shown) != HEAD:
+            _upgrade(conn)
+
+
+def _revision_of(conn: Connection, shown: str) -> str:
+    """The revision that the database is at; "" where nothing was made in it yet."""
+    names = set(inspect(conn).get_table_names())
+    if not names:
+        return ""
+    if not {"alembic_version", "tickets"} <= names:
+        raise StartError(f"{shown} is not a database of this server; name an empty one with --database-url")
+    revision = str(conn.execute(text("SELECT version_num FROM alembic_version")).scalar())
+    if revision not in KNOWN:
+        raise StartError(f"{shown} was written by a newer release; start that release, or name another --database-url")
+    return revision
 
 
 def _upgrade(conn: Connection) -> None:

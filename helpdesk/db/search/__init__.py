@@ -1,4 +1,4 @@
-"""Which words stand in which ticket: FTS5 on SQLite.
+"""Which words stand in which ticket: FTS5 on SQLite, tsvector on PostgreSQL, the same answers from both.
 
 A document is a ticket's own text (number 0) or its n-th comment. Words come from domain/words.py;
 nothing a person typed is ever read as a search engine's syntax.
@@ -6,7 +6,40 @@ nothing a person typed is ever read as a search engine's syntax.
 
 from __future__ import annotations
 
-from helpdesk.db.search.fts5 import add, remove
-from helpdesk.db.search.fts5_pages import page
+from helpdesk.db.engine import Connection, is_sqlite
+from helpdesk.db.search import fts5, fts5_pages, tsvector
+from helpdesk.db.ticket_lists import Filter, Order, Stamp
 
-__all__ = ["add", "page", "remove"]
+
+def add(
+    conn: Connection,
+    ticket_id: int,
+    document: int,
+    *,
+    owner_id: int,
+    title: str = "",
+    body: str = "",
+    internal: str = "",
+) -> None:
+    """Index a new document of a ticket that `owner_id` created; the texts are words with blanks between."""
+    if is_sqlite(conn):
+        fts5.add(conn, ticket_id, document, owner_id=owner_id, title=title, body=body, internal=internal)
+    else:
+        tsvector.add(conn, ticket_id, document, title=title, body=body, internal=internal)
+
+
+def remove(conn: Connection, ticket_id: int, document: int, *, owner_id: int, title: str = "", body: str = "") -> None:
+    """Take a document out. The texts must be those it was added with: FTS5 keeps no copy."""
+    if is_sqlite(conn):
+        fts5.remove(conn, ticket_id, document, owner_id=owner_id, title=title, body=body)
+    else:
+        tsvector.remove(conn, ticket_id, document)
+
+
+def page(conn: Connection, where: Filter, order: Order, *, now: int, limit: int, offset: int) -> list[Stamp]:
+    """The stamps of a page of tickets that have all of `where.words`, in order.
+
+    "relevance" puts those with every word in the title before the others, each the newest first.
+    """
+    find = fts5_pages.page if is_sqlite(conn) else tsvector.page
+    return find(conn, where, order, now=now, limit=limit, offset=offset)

@@ -37,9 +37,9 @@ def add(
     document: int,
     *,
     owner_id: int,
-    title: str = "",
-    body: str = "",
-    internal: str = "",
+    title: str,
+    body: str,
+    internal: str,
 ) -> None:
     """Index a new document of a ticket that `owner_id` created; the texts are words with blanks between."""
     rowid = (ticket_id << DOCUMENT_BITS) + document
@@ -58,7 +58,7 @@ def _store_words(conn: Connection, words: Iterable[str]) -> None:
         known.update(word for (word,) in new)
 
 
-def remove(conn: Connection, ticket_id: int, document: int, *, owner_id: int, title: str = "", body: str = "") -> None:
+def remove(conn: Connection, ticket_id: int, document: int, *, owner_id: int, title: str, body: str) -> None:
     """Take a document out. The texts must be those it was added with: the index keeps no copy."""
     rowid = (ticket_id << DOCUMENT_BITS) + document
     driver(conn).execute(_DELETE, (rowid, str(owner_id), title, body))

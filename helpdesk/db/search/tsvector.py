@@ -1,0 +1,89 @@
+"""The search index on PostgreSQL: one row for each document, its words in a tsvector under a GIN index.
+
+The words are ours, not those of a text search configuration: array_to_tsvector takes them as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, bindparam, cast, column, exists, func, select, table, text
+from sqlalchemy.dialects.postgresql import TSQUERY
+
+from helpdesk.db import ticket_lists
+from helpdesk.db.engine import Connection
+from helpdesk.db.schema import tickets
+from helpdesk.db.ticket_lists import Filter, Order, Scope, Shape, Stamp
+
+# Words that the planner may begin with, the longest first, since they are the rarest; it weighs all
+# orders of these. What they let through is asked for the others in one go.
+GUIDES_MAX = 4
+WORD_MAX = 500  # characters of a word that count; a lexeme has at most 2,046 bytes
+
+_PLACES: dict[Scope, str] = {"everything": "tbi", "public": "tb", "title": "t"}
+
+_search = table("search", column("ticket_id"), column("document"), column("words"))
+_INSERT = text(
+    "INSERT INTO search (ticket_id, document, words)"
+    " VALUES (:ticket_id, :document, array_to_tsvector(CAST(:words AS text[])))"
+)
+_DELETE = _search.delete().where(
+    _search.c.ticket_id == bindparam("row_ticket"), _search.c.document == bindparam("row_document")
+)
+
+
+def add(conn: Connection, ticket_id: int, document: int, *, title: str, body: str, internal: str) -> None:
+    """Index a new document; the texts are words with blanks between."""
+    words = [*_lexemes("t", title), *_lexemes("b", body), *_lexemes("i", internal)]
+    conn.execute(_INSERT, {"ticket_id": ticket_id, "document": document, "words": words})
+
+
+def _lexemes(place: str, words: str) -> Iterable[str]:
+    return (place + word[:WORD_MAX] for word in words.split())
+
+
+def remove(conn: Connection, ticket_id: int, document: int) -> None:
+    """Take a document out."""
+    conn.execute(_DELETE, {"row_ticket": ticket_id, "row_document": document})
+
+
+def page(conn: Connection, where: Filter, order: Order, *, now: int, limit: int, offset: int) -> list[Stamp]:
+    """The stamps of a page of tickets that have all of `where.words`, in order.
+
+    One statement: from its statistics the planner knows whether to go along the words or along the order.
+    """
+    any_due = ticket_lists.any_due(conn, where, now=now)
+    query = _statement(ticket_lists.shape_of(where), order, any_due=any_due, scope=where.scope, words=len(where.words))
+    values = ticket_lists.values(where, now=now, limit=limit, offset=offset)
+    for n, word in enumerate(sorted(where.words, key=len, reverse=True)):
+        values |= {f"word_{n}": _tsquery(word, where.scope), f"title_{n}": _tsquery(word, "title")}
+    return [Stamp(*row[:5]) for row in conn.execute(query, values)]
+
+
+def _tsquery(word: str, scope: Scope) -> str:
+    """Words that begin with `word` (letters and digits only) in the places of `scope`."""
+    return " | ".join(f"'{place}{word[:WORD_MAX]}':*" for place in _PLACES[scope])
+
+
+@lru_cache(maxsize=512)
+def _statement(shape: Shape, order: Order, *, any_due: bool, scope: Scope, words: int) -> Select[Any]:
+    has_all = _has_all("word", words)
+    if order.column != "relevance":
+        return ticket_lists.statement(shape, order, any_due=any_due, of_ids=False).where(*has_all)
+    query = ticket_lists.statement(shape, Order(), any_due=any_due, of_ids=False)
+    # Those with every word in the title first, then the others, each the newest first; or all reversed.
+    best = and_(*_has_all("title", words))
+    keys = (best.asc(), tickets.c.id.asc()) if order.descending else (best.desc(), tickets.c.id.desc())
+    return query.where(*has_all).order_by(None).order_by(*keys)
+
+
+def _has_all(prefix: str, words: int) -> Iterator[ColumnElement[bool]]:
+    """Conditions that the ticket has all words, each in any of its documents."""
+    matches = [_search.c.words.op("@@")(cast(bindparam(f"{prefix}_{n}"), TSQUERY)) for n in range(words)]
+    for match in matches[:GUIDES_MAX]:
+        yield exists(select(_search.c.document).where(_search.c.ticket_id == tickets.c.id, match))
+    if rest := matches[GUIDES_MAX:]:
+        found = and_(*(func.bool_or(match) for match in rest))
+        yield select(found).where(_search.c.ticket_id == tickets.c.id).scalar_subquery()
