@@ -9,9 +9,10 @@ from helpdesk.config import Config
 from helpdesk.db.engine import Database
 from helpdesk.encoded_tickets import EncodedTickets
 from helpdesk.live import Hub
+from helpdesk.login_throttle import LoginThrottle
 from helpdesk.logs import AccessLog
 from helpdesk.passwords import Passwords
-from helpdesk.ratelimit import LoginThrottle, TokenBuckets
+from helpdesk.ratelimit import TokenBuckets
 from helpdesk.sessions import Sessions
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from helpdesk.config import Rate
 from helpdesk.errors import InvalidCredentials, RateLimited
-from helpdesk.ratelimit import LoginThrottle
+from helpdesk.login_throttle import LoginThrottle
 from tests.conftest import FakeClock
 
 WINDOW_S = 900
