@@ -180,8 +180,8 @@ def fill(path: Path, total: int) -> None:
             _progress(done, total, time.monotonic() - started)
     conn.execute("DELETE FROM ticket_counts")
     conn.execute(
-        "INSERT INTO ticket_counts SELECT status, priority, breached, coalesce(assignee_id, 0), 0, count(*) FROM tickets"
-        " GROUP BY 1, 2, 3, 4"
+        "INSERT INTO ticket_counts"
+        " SELECT status, priority, breached, coalesce(assignee_id, 0), 0, count(*) FROM tickets GROUP BY 1, 2, 3, 4"
     )
     conn.execute("INSERT INTO search (search) VALUES ('optimize')")
     conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")

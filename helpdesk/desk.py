@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from helpdesk.adapters.redis import Redis
 from helpdesk.clock import Clock
 from helpdesk.config import Config
 from helpdesk.db.engine import Database
 from helpdesk.encoded_tickets import EncodedTickets
 from helpdesk.live import Hub
-from helpdesk.login_throttle import LoginThrottle
+from helpdesk.login_throttle import LoginThrottle, SharedLoginThrottle, Throttle
 from helpdesk.logs import AccessLog
 from helpdesk.passwords import Passwords
-from helpdesk.ratelimit import TokenBuckets
+from helpdesk.ratelimit import Buckets, SharedTokenBuckets, TokenBuckets
 from helpdesk.sessions import Sessions
+from helpdesk.wakeups import Wakeups
 
 
 @dataclass
@@ -22,11 +24,13 @@ class Desk:
     clock: Clock
     db: Database
     passwords: Passwords
-    buckets: TokenBuckets | None  # None where the rate limit is off
-    logins: LoginThrottle
+    redis: Redis | None  # None where one process has all limits to itself
+    buckets: Buckets | None  # None where the rate limit is off
+    logins: Throttle
     sessions: Sessions
     encoded: EncodedTickets
     hub: Hub
+    wakeups: Wakeups | None  # None where nobody else writes
     access_log: AccessLog
     started_at: float  # on the monotonic clock, in seconds
     draining: bool = False  # the server stops; connections are closed after their answer
@@ -35,17 +39,32 @@ class Desk:
 
 def open_desk(config: Config, clock: Clock, db: Database) -> Desk:
     """Put the parts together; to be called on the event loop."""
-    limited = config.rate_limit.count > 0
+    redis = Redis(config.redis_url, clock.monotonic) if config.redis_url else None
+    hub = Hub(db, clock)
     return Desk(
         config=config,
         clock=clock,
         db=db,
         passwords=Passwords(config.bcrypt_cost),
-        buckets=TokenBuckets(config.rate_limit, clock.monotonic) if limited else None,
-        logins=LoginThrottle(config.login_limit, clock.monotonic),
+        redis=redis,
+        buckets=_buckets(config, clock, redis),
+        logins=_logins(config, clock, redis),
         sessions=Sessions(db, clock),
         encoded=EncodedTickets(db, clock),
-        hub=Hub(db, clock),
+        hub=hub,
+        wakeups=Wakeups(db, redis, hub) if redis and db.is_shared else None,
         access_log=AccessLog(config.log_format),
         started_at=clock.monotonic(),
     )
+
+
+def _buckets(config: Config, clock: Clock, redis: Redis | None) -> Buckets | None:
+    if config.rate_limit.count == 0:
+        return None
+    own = TokenBuckets(config.rate_limit, clock.monotonic)
+    return SharedTokenBuckets(config.rate_limit, redis, own) if redis else own
+
+
+def _logins(config: Config, clock: Clock, redis: Redis | None) -> Throttle:
+    own = LoginThrottle(config.login_limit, clock.monotonic)
+    return SharedLoginThrottle(config.login_limit, redis, own) if redis else own

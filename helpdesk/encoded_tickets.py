@@ -2,7 +2,7 @@
 
 What is kept is bounded in bytes and never older than what the caller of a commit was told: a commit
 drops what it touched before its caller hears of it, and a read that overlaps a commit of the same
-ticket is answered but not kept.
+ticket is answered but not kept. On a shared database nothing is kept: the commit may be another process's.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class EncodedTickets:
         mark = self._loading[viewpoint] = object()
         try:
             found = await self._db.read(lambda conn: _read_full(conn, actor, viewpoint[0], self._clock.now()))
-            if self._loading.get(viewpoint) is mark:
+            if self._loading.get(viewpoint) is mark and not self._db.is_shared:
                 self._keep_full(viewpoint, found)
         finally:
             if self._loading.get(viewpoint) is mark:
@@ -125,7 +125,7 @@ class EncodedTickets:
 
     def _keep_listed(self, viewpoint: Viewpoint, listed: _Listed, people: int) -> None:
         with self._lock:
-            if people != self._people:
+            if people != self._people or self._db.is_shared:
                 return  # somebody was renamed after this was read; the stamp does not tell
             before = self._listed.pop(viewpoint, None)
             self._listed[viewpoint] = listed

@@ -30,6 +30,7 @@ log = logging.getLogger("helpdesk.live")
 
 BACKLOG_MAX = 256  # events that a stream may lag behind before it is cut off
 READ_STEP = 100  # entries read at once
+POLL_S = 1.0  # how often entries are looked for that another process wrote and told nobody of
 RECHECK_S = 2.0  # how often open streams' tokens are looked at; revoked ones end within 5 s
 
 
@@ -53,9 +54,9 @@ def _encode(row: EntryRow, ticket: TicketRow, *, for_staff: bool, now: int) -> b
     return b"id: %d\nevent: ticket.%s\ndata: %s\n\n" % (row.id, row.action.encode(), msgspec.json.encode(event))
 
 
-def events_after(conn: Connection, entry_id: int, now: int) -> list[Event]:
-    """The events above `entry_id`, oldest first, at most READ_STEP of them."""
-    rows = timeline_store.after(conn, entry_id, limit=READ_STEP)
+def events_between(conn: Connection, after: int, until: int, now: int) -> list[Event]:
+    """The events above id `after` and up to `until`, oldest first, at most READ_STEP of them."""
+    rows = timeline_store.between(conn, after, until, limit=READ_STEP)
     tickets = {t.id: t for t in ticket_store.by_ids(conn, sorted({row.ticket_id for row in rows}))}
     return [
         Event(
@@ -114,16 +115,21 @@ class Hub:
         self._streams: set[Stream] = set()
         self._position = 0  # the newest entry handed out; only meaningful while there are streams
         self._woken = asyncio.Event()
-        db.on_commit(self._wake)
+        db.on_commit(self._note)
 
-    def _wake(self, touched: Touched) -> None:
-        if self._streams and "entry" in touched:
+    def _note(self, touched: Touched) -> None:
+        if "entry" in touched:
+            self.wake()
+
+    def wake(self) -> None:
+        """There may be new entries: look."""
+        if self._streams:
             self._woken.set()
 
     async def subscribe(self, actor: Actor) -> tuple[Stream, int]:
         """A new stream, and the id of the entry after which it begins; what is older can be read."""
         if not self._streams:
-            position = await self._db.read(timeline_store.last_id)
+            position = await self._db.read(timeline_store.horizon)
             # Another subscriber may have come meanwhile: then its position is the hub's.
             if not self._streams:
                 self._position = position
@@ -139,22 +145,31 @@ class Hub:
 
     async def replay(self, actor: Actor, since: int, until: int) -> tuple[bytes, int]:
         """The next few events in (since, until] that the actor may see, and where to go on."""
-        events = await self._events_after(since)
-        wanted = [event for event in events if event.id <= until]
-        seen = (event.seen_by(actor) for event in wanted)
-        done = len(wanted) < len(events) or len(events) < READ_STEP
-        return b"".join(event for event in seen if event), until if done else wanted[-1].id
+        events = await self._events_between(since, until)
+        seen = (event.seen_by(actor) for event in events)
+        return b"".join(event for event in seen if event), until if len(events) < READ_STEP else events[-1].id
 
-    async def _events_after(self, entry_id: int) -> list[Event]:
+    async def _events_between(self, after: int, until: int) -> list[Event]:
         now = self._clock.now()
-        return await self._db.read(lambda conn: events_after(conn, entry_id, now))
+        return await self._db.read(lambda conn: events_between(conn, after, until, now))
 
     async def run(self) -> None:
         """Hand out entries as they are committed, until cancelled."""
         while True:
-            await self._woken.wait()
+            await self._sleep()
             self._woken.clear()
             await self._guarded(self._hand_out)
+
+    async def _sleep(self) -> None:
+        """Until somebody tells of a new entry; on a shared database not for long, should nobody tell."""
+        if not self._db.is_shared:
+            await self._woken.wait()
+            return
+        try:
+            async with asyncio.timeout(POLL_S):
+                await self._woken.wait()
+        except TimeoutError:
+            return
 
     async def watch_tokens(self) -> None:
         """End the streams whose token was revoked, has expired or changed its role, until cancelled."""
@@ -173,7 +188,9 @@ class Hub:
 
     async def _hand_out(self) -> None:
         while self._streams:
-            events = await self._events_after(self._position)
+            # Two transactions: what is settled in the first is seen by the second.
+            horizon = await self._db.read(timeline_store.horizon)
+            events = await self._events_between(self._position, horizon)
             for event in events:
                 if event.id <= self._position:
                     continue  # the first stream after a pause began further on

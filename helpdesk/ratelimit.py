@@ -1,12 +1,14 @@
-"""Fair use: the token bucket. Runs on the monotonic clock."""
+"""Fair use: the token bucket, in memory and its twin in Redis. One contract, which one suite of tests holds."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Protocol
 
 from msgspec import Struct
 
+from helpdesk.adapters.redis import Redis, RedisAway
 from helpdesk.config import Rate
 
 _SWEEP_AT_LEAST = 1024  # keys that are kept before it is worth looking for idle ones
@@ -24,8 +26,14 @@ class Standing(Struct, frozen=True):
     retry_after_s: int
 
 
+class Buckets(Protocol):
+    async def take(self, key: str) -> Standing:
+        """Take a token from the key's bucket, if there is one."""
+        ...
+
+
 class TokenBuckets:
-    """One bucket for each key: `rate.count` tokens, refilled evenly over `rate.window_s`.
+    """One bucket for each key: `rate.count` tokens, refilled evenly over `rate.window_s` of the monotonic clock.
 
     A bucket is kept as one number, the moment at which it will be full (the "theoretical arrival
     time" of GCRA, ITU-T I.371). A full bucket is the same as none, so full ones are forgotten, each
@@ -39,7 +47,7 @@ class TokenBuckets:
         self._full_at: dict[str, float] = {}
         self._sweep_at = _SWEEP_AT_LEAST
 
-    def take(self, key: str) -> Standing:
+    async def take(self, key: str) -> Standing:
         """Take a token from the key's bucket, if there is one."""
         now = self._monotonic()
         missing = max(0.0, self._full_at.get(key, now) - now) / self._seconds_per_token
@@ -49,12 +57,7 @@ class TokenBuckets:
             self._full_at[key] = now + missing * self._seconds_per_token
             if len(self._full_at) >= self._sweep_at:
                 self._forget_full(now)
-        return Standing(
-            taken=taken,
-            remaining=math.floor(self._capacity - missing + 1e-9),
-            full_in_s=math.ceil(missing * self._seconds_per_token - 1e-9),
-            retry_after_s=max(1, math.ceil((missing + 1 - self._capacity) * self._seconds_per_token - 1e-9)),
-        )
+        return _standing(taken, missing, self._capacity, self._seconds_per_token, 1e-9)
 
     def _forget_full(self, now: float) -> None:
         self._full_at = {key: full_at for key, full_at in self._full_at.items() if full_at > now}
@@ -62,3 +65,59 @@ class TokenBuckets:
 
     def __len__(self) -> int:
         return len(self._full_at)
+
+
+def _standing(taken: bool, missing: float, capacity: int, seconds_per_token: float, slack: float) -> Standing:
+    """`missing` tokens are not in the bucket; `slack` makes good for what arithmetic loses."""
+    return Standing(
+        taken=taken,
+        remaining=math.floor(capacity - missing + slack),
+        full_in_s=math.ceil(missing * seconds_per_token - slack),
+        retry_after_s=max(1, math.ceil((missing + 1 - capacity) * seconds_per_token - slack)),
+    )
+
+
+# Microseconds by the clock of Redis, so that all processes measure by one. It is a wall clock: when it
+# is set back, a bucket cannot lack more than it holds.
+REDIS_CLOCK = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+"""
+_TAKE = """
+local capacity, window = tonumber(ARGV[1]), tonumber(ARGV[2])
+local per_token = window / capacity
+local full_at = tonumber(redis.call('GET', KEYS[1]) or now)
+local missing = math.min(capacity, math.max(0, full_at - now) / per_token)
+local taken = missing + 1 <= capacity + 1e-4
+if taken then
+    missing = missing + 1
+    local full_in = math.floor(missing * per_token)
+    redis.call('SET', KEYS[1], string.format('%.0f', now + full_in), 'PX', math.ceil(full_in / 1000) + 1)
+end
+return {taken and '1' or '0', string.format('%.9f', missing)}
+"""
+_SLACK = 1e-4  # tokens or seconds: a full bucket is kept to the microsecond
+
+
+class SharedTokenBuckets:
+    """The same buckets in Redis, one for all processes; while Redis is away, each process has its `own`.
+
+    The same number is kept, under a name that holds the rate, and Redis itself forgets it when the
+    bucket is full.
+    """
+
+    def __init__(self, rate: Rate, redis: Redis, own: TokenBuckets, *, clock: str = REDIS_CLOCK) -> None:
+        self._rate = rate
+        self._redis = redis
+        self._own = own
+        self._script = clock + _TAKE
+
+    async def take(self, key: str) -> Standing:
+        """Take a token from the key's bucket, if there is one."""
+        count, window_s = self._rate.count, self._rate.window_s
+        name = f"helpdesk:bucket:{count}/{window_s}s:{key}"
+        try:
+            taken, missing = await self._redis.run(self._script, [name], [count, window_s * 1_000_000])
+        except RedisAway:
+            return await self._own.take(key)
+        return _standing(taken == b"1", float(missing), count, window_s / count, _SLACK)

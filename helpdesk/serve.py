@@ -88,27 +88,30 @@ async def serve(config: Config) -> int:
     db = open_database(config, on_failure=fail)
     desk = open_desk(config, SystemClock(), db)
     try:
-        await fill_if_empty(desk)
+        async with db.alone():
+            await fill_if_empty(desk)
         await refuse_demo_passwords(desk)
         await _run(desk, sockets, stop)
     finally:
         desk.passwords.close()
         await db.close()
+        if desk.redis is not None:
+            await desk.redis.close()
         desk.access_log.write()
     return 1 if failed.is_set() else 0
 
 
 async def _run(desk: Desk, sockets: list[socket.socket], stop: asyncio.Event) -> None:
     server = Server(desk)
-    jobs = [
-        asyncio.create_task(job)
-        for job in (
-            SlaSweep(desk.db, desk.clock).run(),
-            Expiry(desk.db, desk.clock, keep_hours=desk.config.idempotency_hours).run(),
-            desk.hub.run(),
-            desk.hub.watch_tokens(),
-        )
+    running = [
+        SlaSweep(desk.db, desk.clock).run(),
+        Expiry(desk.db, desk.clock, keep_hours=desk.config.idempotency_hours).run(),
+        desk.hub.run(),
+        desk.hub.watch_tokens(),
     ]
+    if desk.wakeups is not None:
+        running += [desk.wakeups.tell(), desk.wakeups.hear()]
+    jobs = [asyncio.create_task(job) for job in running]
     _tune_collector()
     server.add_sockets(sockets)
     print(_ready_line(desk.config, sockets[0].getsockname()), flush=True)  # noqa: T201

@@ -14,7 +14,8 @@ class Sessions:
     """Token to actor. Everything here runs on the event loop.
 
     A commit that touches a user or a token drops it before the caller of that commit gets an answer,
-    so a revoked token is refused at the next request.
+    so a revoked token is refused at the next request. On a shared database nothing is remembered,
+    since the commit may be another process's.
     """
 
     def __init__(self, db: Database, clock: Clock) -> None:
@@ -32,7 +33,7 @@ class Sessions:
             generation = self._generation
             found = await self._db.read(lambda conn: accounts.actor_of(conn, digest))
             # What was read before a commit that has been told of since is not worth remembering.
-            if found is not None and generation == self._generation:
+            if found is not None and generation == self._generation and not self._db.is_shared:
                 self._remember(digest, found)
         if found is None or found[1] <= self._clock.now():
             return None

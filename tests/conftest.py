@@ -151,6 +151,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--engine", choices=("sqlite", "postgresql"), default="sqlite", help="the database to test on")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--engine") == "postgresql":
+        others = [item for item in items if item.get_closest_marker("sqlite")]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server."""
@@ -230,6 +237,8 @@ def start(io_loop: IOLoop, clock: FakeClock, config: Config, databases: Database
         await asyncio.sleep(0)
         api.desk.passwords.close()
         await api.desk.db.close()
+        if api.desk.redis is not None:
+            await api.desk.redis.close()
 
     for api, server in running:
         io_loop.run_sync(lambda a=api, s=server: stop(a, s))  # type: ignore[misc]

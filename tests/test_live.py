@@ -6,16 +6,13 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
 from helpdesk import live
 from helpdesk.db import timeline as timeline_store
 from helpdesk.db import users
-from helpdesk.db.engine import Connection
-from helpdesk.db.migrations.run import prepare_sqlite
-from helpdesk.db.sqlite import SqliteDatabase
+from helpdesk.db.engine import Connection, Database
 from helpdesk.domain import comments, tickets
 from helpdesk.domain.access import Actor
 from helpdesk.errors import Unavailable
@@ -23,6 +20,7 @@ from helpdesk.live import Hub, Stream
 from helpdesk.messages.comments import NewComment
 from helpdesk.messages.tickets import NewTicket
 from tests.conftest import FakeClock
+from tests.databases import Databases
 
 pytestmark = pytest.mark.gen_test
 
@@ -32,7 +30,7 @@ WITHIN_S = 4.0
 class Desk:
     """A database with an agent and two requesters, and a running hub."""
 
-    def __init__(self, db: SqliteDatabase, clock: FakeClock) -> None:
+    def __init__(self, db: Database, clock: FakeClock) -> None:
         self.db, self.clock = db, clock
         self.hub = Hub(db, clock)
         self.who: dict[str, Actor] = {}
@@ -69,9 +67,8 @@ class Desk:
 
 
 @asynccontextmanager
-async def running(path: Path, clock: FakeClock) -> AsyncIterator[Desk]:
-    prepare_sqlite(path / "live.db")
-    db = SqliteDatabase(path / "live.db")
+async def running(databases: Databases, clock: FakeClock) -> AsyncIterator[Desk]:
+    db = databases.open(databases.new_url())
     desk = Desk(db, clock)
     await desk.add_people()
     job = asyncio.create_task(desk.hub.run())
@@ -96,8 +93,8 @@ async def heard(stream: Stream, count: int) -> list[int]:
     return got
 
 
-async def test_every_entry_comes_once_and_in_order(tmp_path: Path, clock: FakeClock) -> None:
-    async with running(tmp_path, clock) as desk:
+async def test_every_entry_comes_once_and_in_order(databases: Databases, clock: FakeClock) -> None:
+    async with running(databases, clock) as desk:
         stream = await desk.subscribe("agent")
         await asyncio.gather(*(desk.ticket("ana") for _ in range(250)))
         assert await heard(stream, 250) == list(range(1, 251))
@@ -105,22 +102,22 @@ async def test_every_entry_comes_once_and_in_order(tmp_path: Path, clock: FakeCl
 
 
 async def test_what_is_committed_while_subscribing_is_not_missed(
-    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    databases: Databases, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with running(tmp_path, clock) as desk:
-        loop, read = asyncio.get_running_loop(), timeline_store.last_id
+    async with running(databases, clock) as desk:
+        loop, read = asyncio.get_running_loop(), timeline_store.horizon
 
         def read_and_be_overtaken(conn: Connection) -> int:
             last_id = read(conn)
             asyncio.run_coroutine_threadsafe(desk.ticket("ana"), loop).result(WITHIN_S)
             return last_id
 
-        monkeypatch.setattr(timeline_store, "last_id", read_and_be_overtaken)
+        monkeypatch.setattr(timeline_store, "horizon", read_and_be_overtaken)
         assert await heard(await desk.subscribe("agent"), 1) == [1]
 
 
-async def test_a_requester_hears_of_own_tickets_and_of_no_note(tmp_path: Path, clock: FakeClock) -> None:
-    async with running(tmp_path, clock) as desk:
+async def test_a_requester_hears_of_own_tickets_and_of_no_note(databases: Databases, clock: FakeClock) -> None:
+    async with running(databases, clock) as desk:
         streams = {who: await desk.subscribe(who) for who in ("agent", "ana", "bob")}
         ticket_id = await desk.ticket("ana")
         await desk.comment("agent", ticket_id, internal=True)
@@ -131,12 +128,12 @@ async def test_a_requester_hears_of_own_tickets_and_of_no_note(tmp_path: Path, c
         assert await heard(streams["bob"], 1) == [4]
 
 
-async def test_an_event_shows_a_requester_no_trace_of_a_note(tmp_path: Path, clock: FakeClock) -> None:
-    async with running(tmp_path, clock) as desk:
+async def test_an_event_shows_a_requester_no_trace_of_a_note(databases: Databases, clock: FakeClock) -> None:
+    async with running(databases, clock) as desk:
         ticket_id = await desk.ticket("ana")
         await desk.comment("agent", ticket_id, internal=True)
         await desk.comment("ana", ticket_id)
-        note, comment = await desk.db.read(lambda conn: live.events_after(conn, 1, clock.now()))
+        note, comment = await desk.db.read(lambda conn: live.events_between(conn, 1, 9, clock.now()))
         assert note.for_requester is None and note.seen_by(desk.who["ana"]) is None
         assert b'"comment_count":2' in comment.for_staff
         assert b'"comment_count":1' in (comment.seen_by(desk.who["ana"]) or b"")
@@ -144,10 +141,10 @@ async def test_an_event_shows_a_requester_no_trace_of_a_note(tmp_path: Path, clo
 
 
 async def test_a_reader_that_does_not_keep_up_is_cut_off_and_others_are_not(
-    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    databases: Databases, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "BACKLOG_MAX", 10)
-    async with running(tmp_path, clock) as desk:
+    async with running(databases, clock) as desk:
         slow, quick = await desk.subscribe("agent"), await desk.subscribe("agent")
         for n in range(1, 13):
             await desk.ticket("ana")
@@ -156,10 +153,10 @@ async def test_a_reader_that_does_not_keep_up_is_cut_off_and_others_are_not(
 
 
 async def test_replaying_gives_all_that_was_missed_in_small_steps(
-    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    databases: Databases, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "READ_STEP", 3)
-    async with running(tmp_path, clock) as desk:
+    async with running(databases, clock) as desk:
         for n in range(10):
             await desk.ticket("ana" if n % 2 else "bob")
         _, position = await desk.hub.subscribe(desk.who["agent"])
@@ -172,8 +169,8 @@ async def test_replaying_gives_all_that_was_missed_in_small_steps(
             assert (got, steps) == (expected, 3)
 
 
-async def test_nobody_listening_costs_no_reading(tmp_path: Path, clock: FakeClock) -> None:
-    async with running(tmp_path, clock) as desk:
+async def test_nobody_listening_costs_no_reading(databases: Databases, clock: FakeClock) -> None:
+    async with running(databases, clock) as desk:
         stream = await desk.subscribe("agent")
         await desk.ticket("ana")
         await heard(stream, 1)
@@ -192,9 +189,9 @@ async def heard_after_return(desk: Desk) -> list[int]:
 
 
 async def test_streams_end_when_the_store_cannot_answer(
-    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    databases: Databases, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with running(tmp_path, clock) as desk:
+    async with running(databases, clock) as desk:
         stream = await desk.subscribe("agent")
         await desk.ticket("ana")
         await heard(stream, 1)
@@ -203,15 +200,15 @@ async def test_streams_end_when_the_store_cannot_answer(
             raise Unavailable("away")
 
         with monkeypatch.context() as broken:
-            broken.setattr(live, "events_after", away)
+            broken.setattr(live, "events_between", away)
             await desk.ticket("ana")
             assert await stream.next(WITHIN_S) == b"" and not stream.is_open
         desk.hub.unsubscribe(stream)
         assert await heard_after_return(desk) == [3]
 
 
-async def test_closing_wakes_who_waits(tmp_path: Path, clock: FakeClock) -> None:
-    async with running(tmp_path, clock) as desk:
+async def test_closing_wakes_who_waits(databases: Databases, clock: FakeClock) -> None:
+    async with running(databases, clock) as desk:
         stream = await desk.subscribe("agent")
         waiting = asyncio.ensure_future(stream.next(600))
         await asyncio.sleep(0)

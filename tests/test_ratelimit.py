@@ -6,8 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpdesk.config import Rate
-from helpdesk.ratelimit import TokenBuckets
+from helpdesk.ratelimit import Standing, TokenBuckets
 from tests.conftest import FakeClock
+
+
+def take(buckets: TokenBuckets, key: str) -> Standing:
+    """What `buckets.take` gives, which waits for nothing in memory."""
+    try:
+        buckets.take(key).send(None)
+    except StopIteration as done:
+        standing: Standing = done.value
+        return standing
+    raise AssertionError("it waits")
 
 
 @given(
@@ -23,7 +33,7 @@ def test_it_agrees_with_counting_tokens(count: int, window_s: int, requests: lis
         clock.monotonic_s += quarter_seconds / 4
         tokens[key] = min(count, tokens[key] + (clock.monotonic_s - at[key]) * count / window_s)
         at[key] = clock.monotonic_s
-        standing = buckets.take(key)
+        standing = take(buckets, key)
         assert standing.taken == (tokens[key] + 1e-6 >= 1)
         tokens[key] -= standing.taken
         assert abs(standing.remaining - tokens[key]) < 1.001
@@ -35,33 +45,33 @@ def test_who_waits_as_long_as_told_gets_through(count: int, window_s: int, quart
     clock = FakeClock()
     buckets = TokenBuckets(Rate(count, window_s), clock.monotonic)
     for _ in range(count):
-        assert buckets.take("a").taken
+        assert take(buckets, "a").taken
     clock.monotonic_s += quarter_seconds / 4
-    standing = buckets.take("a")
+    standing = take(buckets, "a")
     if not standing.taken:
         clock.monotonic_s += standing.retry_after_s
-        assert buckets.take("a").taken
+        assert take(buckets, "a").taken
 
 
 def test_idle_buckets_are_forgotten_and_drained_ones_are_not() -> None:
     clock = FakeClock()
     buckets = TokenBuckets(Rate(2, 60), clock.monotonic)
     for n in range(500):
-        buckets.take(f"idle {n}")
+        take(buckets, f"idle {n}")
     clock.monotonic_s += 40
-    buckets.take("drained")
-    buckets.take("drained")
+    take(buckets, "drained")
+    take(buckets, "drained")
     for n in range(40_000):
         clock.monotonic_s += 0.0005
-        buckets.take(f"passing {n}")
+        take(buckets, f"passing {n}")
         assert len(buckets) < 41_000
-    assert not buckets.take("drained").taken
+    assert not take(buckets, "drained").taken
     clock.monotonic_s += 100
     for n in range(90_000):
-        buckets.take(f"later {n}")
+        take(buckets, f"later {n}")
     assert len(buckets) <= 131_072
     clock.monotonic_s += 100
     for n in range(200_000):
         clock.monotonic_s += 0.1
-        buckets.take(f"slow {n}")
+        take(buckets, f"slow {n}")
     assert len(buckets) < 5000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import bindparam, func, select
 
-from helpdesk.db.engine import Connection, row_as, touch
+from helpdesk.db.engine import Connection, is_sqlite, row_as, touch
 from helpdesk.db.prepared import Prepared
 from helpdesk.db.schema import timeline, users
 from helpdesk.messages.fields import Action, Role
@@ -44,8 +44,13 @@ _OLDEST = _OF_TICKET.where(timeline.c.id > bindparam("after")).order_by(timeline
 _PAGE = _OF_TICKET.order_by(timeline.c.id).limit(bindparam("limit")).offset(bindparam("offset"))
 _PAGE_OF_ACTION = _PAGE.where(timeline.c.action == bindparam("action"))
 _NEWEST = _OF_TICKET.order_by(timeline.c.id.desc()).limit(bindparam("limit"))
-_AFTER = _ROWS.where(timeline.c.id > bindparam("after")).order_by(timeline.c.id).limit(bindparam("limit"))
+_BETWEEN = (
+    _ROWS.where(timeline.c.id > bindparam("after"), timeline.c.id <= bindparam("until"))
+    .order_by(timeline.c.id)
+    .limit(bindparam("limit"))
+)
 _LAST_ID = select(func.coalesce(func.max(timeline.c.id), 0))
+_HORIZON = select(func.timeline_horizon())
 _CHANGES_SINCE = select(timeline.c.data).where(
     timeline.c.ticket_id == bindparam("ticket_id"),
     timeline.c.version > bindparam("version"),
@@ -64,7 +69,7 @@ def append(
     internal: bool,
     created_at: int,
 ) -> int:
-    """Write one entry; its id, greater than that of every entry committed before."""
+    """Write one entry; its id, greater than that of every entry of this ticket."""
     entry_id = _INSERT.insert(
         conn,
         {
@@ -103,15 +108,18 @@ def of_ticket_after(conn: Connection, ticket_id: int, after: int, *, internal: b
     return [row_as(EntryRow, row) for row in conn.execute(_OLDEST, values)]
 
 
-def after(conn: Connection, entry_id: int, *, limit: int) -> list[EntryRow]:
-    """The entries of all tickets above `entry_id`, oldest first, internal ones too."""
-    rows = conn.execute(_AFTER, {"after": entry_id, "limit": limit})
+def between(conn: Connection, after: int, until: int, *, limit: int) -> list[EntryRow]:
+    """The entries of all tickets above id `after` and up to `until`, oldest first, internal ones too."""
+    rows = conn.execute(_BETWEEN, {"after": after, "until": until, "limit": limit})
     return [row_as(EntryRow, row) for row in rows]
 
 
-def last_id(conn: Connection) -> int:
-    """The id of the newest entry of all, 0 when there is none."""
-    return int(conn.execute(_LAST_ID).scalar_one())
+def horizon(conn: Connection) -> int:
+    """The id up to which every entry is committed or never will be; 0 when there is none.
+
+    A transaction that begins after this sees all of them; this one, which has begun, may not.
+    """
+    return int(conn.execute(_LAST_ID if is_sqlite(conn) else _HORIZON).scalar_one())
 
 
 def changes_since(conn: Connection, ticket_id: int, version: int) -> list[str]:

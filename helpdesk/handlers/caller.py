@@ -52,7 +52,7 @@ class CallerHandler(HttpHandler):
         if self.desk.buckets is None:
             return
         key = f"user:{self._actor.id}" if self._actor else f"address:{self.client_address}"
-        standing = self._standing = self.desk.buckets.take(key)
+        standing = self._standing = await self.desk.buckets.take(key)
         self._set_rate_fields(standing)
         if not standing.taken:
             raise errors.RateLimited(

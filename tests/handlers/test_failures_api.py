@@ -32,6 +32,7 @@ async def test_a_bug_is_found_by_its_request_id_and_tells_nothing(
     assert (again.status, again.json["id"], "Idempotent-Replayed" in again.headers) == (201, 1, False)
 
 
+@pytest.mark.sqlite
 async def test_a_store_that_takes_no_writes_says_when_to_come_back(api: Api) -> None:
     token = await api.token()
     await api.ticket(token)

@@ -11,12 +11,14 @@ from tests.conftest import Api, Start
 pytestmark = pytest.mark.gen_test
 
 
+@pytest.mark.sqlite
 async def test_health_tells_that_the_store_answers(api: Api) -> None:
     api.clock.advance(seconds=12.3)
     response = await api.get("/api/health")
     assert response.json == {"status": "ok", "database": "ok", "version": "1.0.0", "uptime_seconds": 12.3}
 
 
+@pytest.mark.sqlite
 async def test_health_tells_that_the_store_does_not_answer(api: Api) -> None:
     await api.desk.db.write(lambda conn: None)
     writer = api.desk.db._writer  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""The outside world, each part of it behind a small class."""
