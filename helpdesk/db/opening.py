@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from helpdesk.config import Config
-from helpdesk.db import postgres_connection
-from helpdesk.db.engine import Database
-from helpdesk.db.migrations.run import prepare_postgres, prepare_sqlite
+from helpdesk.db import postgres_connection, sqlite_connection
+from helpdesk.db.engine import Connection, Database
+from helpdesk.db.migrations.run import (
+    prepare_postgres,
+    prepare_sqlite,
+    require_newest_postgres,
+    require_newest_sqlite,
+)
 from helpdesk.db.postgres import PostgresDatabase
 from helpdesk.db.postgres_locks import UseLock
 from helpdesk.db.sqlite import DataLock, SqliteDatabase
 from helpdesk.errors import StartError
+
+COPY_TIMEOUT_S = 600  # for one statement of a copy: it counts all rows of a table, and makes statistics
 
 
 def open_database(config: Config, *, on_failure: Callable[[], None]) -> Database:
@@ -34,11 +43,15 @@ def _open_sqlite(path: Path, on_failure: Callable[[], None]) -> Database:
     try:
         lock = DataLock(path)
     except OSError as error:
-        raise StartError(
-            f"cannot write in {path.parent} ({error.strerror}); make it writable or choose another --data-dir"
-        ) from None
+        raise _not_writable(path, error) from None
     prepare_sqlite(path)
     return SqliteDatabase(path, lock, on_failure=on_failure)
+
+
+def _not_writable(path: Path, error: OSError) -> StartError:
+    return StartError(
+        f"cannot write in {path.parent} ({error.strerror}); make it writable or choose another --data-dir"
+    )
 
 
 def _make_directory(directory: Path) -> None:
@@ -62,6 +75,100 @@ def _open_postgres(url: str, on_failure: Callable[[], None], *, shared: bool) ->
             lock.release()
             raise
     except DBAPIError as error:
-        reason = postgres_connection.reason(error)
-        raise StartError(f"cannot open the database {shown} ({reason}); start it, or see --database-url") from None
+        raise _not_reachable(shown, error) from None
     return PostgresDatabase(url, lock, on_failure=on_failure)
+
+
+def _not_reachable(shown: str, error: DBAPIError) -> StartError:
+    reason = postgres_connection.reason(error)
+    return StartError(f"cannot open the database {shown} ({reason}); start it, or see --database-url")
+
+
+@contextmanager
+def open_for_copy(url: str, *, as_source: bool) -> Iterator[Connection]:
+    """A connection to a database that nobody else uses meanwhile: a source to read, or a target, made when missing.
+
+    Raises StartError when it is in use or cannot be opened, and when it is there but not of this release.
+    """
+    with ExitStack() as opened:
+        with _for_a_copy():
+            open_alone = _sqlite_alone if url.startswith("sqlite") else _postgres_alone
+            conn = open_alone(opened, url, as_source)
+        yield conn
+
+
+def place_of(url: str) -> str:
+    """Where a database is: the same for all addresses of it that differ in password or options only.
+
+    Raises StartError when the address cannot be read.
+    """
+    if url.startswith("sqlite"):
+        return str(_sqlite_path(url).resolve())
+    try:
+        parts = make_url(url)
+    except (ArgumentError, ValueError):
+        raise StartError("an address cannot be read; write postgresql+psycopg://user@host/database") from None
+    # The directory of a Unix socket is named in the query.
+    query = {name: value for name, value in parts.query.items() if name in ("host", "port")}
+    place = URL.create(parts.drivername, parts.username, None, parts.host, parts.port, parts.database, query)
+    return place.render_as_string()
+
+
+def _sqlite_path(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:///"))
+
+
+@contextmanager
+def _for_a_copy() -> Iterator[None]:
+    """Refusals without advice on options that a server has and a copy has not."""
+    try:
+        yield
+    except StartError as error:
+        what, _, advice = str(error).partition("; ")
+        if "--data-dir" in advice or "--database-url" in advice:
+            raise StartError(what) from None
+        raise
+
+
+def _in_use(place: object) -> StartError:
+    return StartError(f"{place} is in use by a server or another copy; stop that one and repeat this")
+
+
+def _sqlite_alone(opened: ExitStack, url: str, as_source: bool) -> Connection:
+    path = _sqlite_path(url)
+    if as_source and not path.is_file():
+        raise StartError(f"there is no database {path}")
+    if not as_source:
+        _make_directory(path.parent)
+    try:
+        opened.callback(DataLock(path).release)
+    except StartError:
+        raise _in_use(path) from None
+    except OSError as error:
+        raise _not_writable(path, error) from None
+    if as_source:
+        require_newest_sqlite(path)
+    else:
+        prepare_sqlite(path, by_copy=True)
+    return opened.enter_context(sqlite_connection.open_engine(path, read_only=as_source).connect())
+
+
+def _postgres_alone(opened: ExitStack, url: str, as_source: bool) -> Connection:
+    place = place_of(url)
+    engine = postgres_connection.open_engine(url, read_only=as_source, timeout_s=COPY_TIMEOUT_S)
+    try:
+        opened.callback(_whole(engine, place).release)
+        if as_source:
+            require_newest_postgres(engine, place)
+        else:
+            prepare_postgres(engine, place, by_copy=True)
+        return opened.enter_context(engine.connect())
+    except DBAPIError as error:
+        raise _not_reachable(place, error) from None
+
+
+def _whole(engine: Engine, place: str) -> UseLock:
+    try:
+        return UseLock(engine, shared=False)
+    except StartError:
+        raise _in_use(place) from None

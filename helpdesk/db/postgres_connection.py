@@ -10,7 +10,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from helpdesk.errors import StartError
 
 CONNECT_TIMEOUT_S = 3
-LOCK_TIMEOUT_S = 5
+LOCK_TIMEOUT_S = 8  # longer than the next but one: whoever waits for a paused process gets what that one loses
 STATEMENT_TIMEOUT_S = 10
 SLOW_STATEMENT_TIMEOUT_S = 30
 # A process that is paused in the middle of a transaction, or whose machine is gone, loses its locks.

@@ -18,17 +18,23 @@ from helpdesk.errors import StartError
 # to do need not import Alembic (a third of the start).
 KNOWN = ("0001", "0002")
 HEAD = KNOWN[-1]
+# The table that stands in a database while a copy into it has not been finished (db/copying.py).
+COPYING = "copying"
 
 
-def prepare_sqlite(path: Path) -> None:
+def prepare_sqlite(path: Path, *, by_copy: bool = False) -> None:
     """Make the database, or bring it to the newest revision; all of it in one transaction.
 
-    Raises StartError when it cannot be opened, is no database of ours, or a newer release wrote it;
-    nothing is changed then.
+    `by_copy`: for the copy that fills it, which goes on in one that it has not finished, and migrates
+    nothing that is there. Raises StartError when it cannot be opened, is no database of ours, was
+    copied in part only, or a newer release wrote it; nothing is changed then.
     """
     try:
-        if path.exists() and path.stat().st_size and _revision(path) == HEAD:
+        revision = _revision(path, by_copy=by_copy) if path.exists() and path.stat().st_size else ""
+        if revision == HEAD:
             return
+        if by_copy and revision:
+            raise _outdated(path)
         engine = open_engine(path, read_only=False)
         with engine.connect() as conn, conn.begin():  # or Alembic would commit by itself
             driver(conn).execute("BEGIN IMMEDIATE")
@@ -41,7 +47,17 @@ def prepare_sqlite(path: Path) -> None:
         ) from None
 
 
-def _revision(path: Path) -> str:
+def require_newest_sqlite(path: Path) -> None:
+    """Raise StartError unless the database is whole and at the newest revision; nothing is changed."""
+    try:
+        revision = _revision(path)
+    except sqlite3.Error as error:
+        raise StartError(f"cannot open the database {path} ({error})") from None
+    if revision != HEAD:
+        raise _outdated(path)
+
+
+def _revision(path: Path, *, by_copy: bool = False) -> str:
     """The revision that the file is at, found without touching it; "" where nothing was made in it yet."""
     with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as raw:
         names = {row[0] for row in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -51,36 +67,58 @@ def _revision(path: Path) -> str:
             return ""
         if "alembic_version" not in names or "tickets" not in names:
             raise StartError(f"{path} is not a database of this server; choose another --data-dir or --database-url")
+        if COPYING in names and not by_copy:
+            raise _half_copied(path)
         (revision,) = raw.execute("SELECT version_num FROM alembic_version").fetchone() or ("",)
     if revision not in KNOWN:
         raise StartError(f"{path} was written by a newer release; start that release, or choose another --data-dir")
     return str(revision)
 
 
-def prepare_postgres(engine: Engine, shown: str) -> None:
+def prepare_postgres(engine: Engine, shown: str, *, by_copy: bool = False) -> None:
     """The same for a PostgreSQL database, whose address people know as `shown`.
 
     Several processes that start at once do it once. Raises DBAPIError when it cannot be reached.
     """
     with engine.connect() as conn:
-        if _revision_of(conn, shown) == HEAD:
+        revision = _revision_of(conn, shown, by_copy=by_copy)
+        if revision == HEAD:
             return
+        if by_copy and revision:
+            raise _outdated(shown)
     with postgres_locks.alone(engine) as conn, conn.begin():
         if _revision_of(conn, shown) != HEAD:
             _upgrade(conn)
 
 
-def _revision_of(conn: Connection, shown: str) -> str:
+def require_newest_postgres(engine: Engine, shown: str) -> None:
+    """The same as of a SQLite file. Raises DBAPIError when it cannot be reached."""
+    with engine.connect() as conn:
+        if _revision_of(conn, shown) != HEAD:
+            raise _outdated(shown)
+
+
+def _revision_of(conn: Connection, shown: str, *, by_copy: bool = False) -> str:
     """The revision that the database is at; "" where nothing was made in it yet."""
     names = set(inspect(conn).get_table_names())
     if not names:
         return ""
     if not {"alembic_version", "tickets"} <= names:
         raise StartError(f"{shown} is not a database of this server; name an empty one with --database-url")
+    if COPYING in names and not by_copy:
+        raise _half_copied(shown)
     revision = str(conn.execute(text("SELECT version_num FROM alembic_version")).scalar())
     if revision not in KNOWN:
         raise StartError(f"{shown} was written by a newer release; start that release, or name another --database-url")
     return revision
+
+
+def _half_copied(shown: object) -> StartError:
+    return StartError(f"a copy into {shown} has not been finished; repeat it (see python -m helpdesk copy --help)")
+
+
+def _outdated(shown: object) -> StartError:
+    return StartError(f"{shown} is not of this release; start the server on it once, that brings it up to date")
 
 
 def _upgrade(conn: Connection) -> None:

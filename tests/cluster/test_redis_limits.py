@@ -1,0 +1,190 @@
+"""The limits in Redis: the contracts of those in memory, Redis' own clock, and what happens while it is away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from helpdesk.adapters import redis as adapter
+from helpdesk.adapters.redis import Redis, RedisAway
+from helpdesk.config import Rate
+from helpdesk.errors import InvalidCredentials, RateLimited, StartError
+from helpdesk.login_throttle import LoginThrottle, SharedLoginThrottle
+from helpdesk.ratelimit import SharedTokenBuckets, TokenBuckets
+from tests.conftest import FakeClock
+from tests.limits import InMemory, InRedis
+from tests.services import RedisServer
+from tests.test_login_throttle import ThrottleContract
+from tests.test_ratelimit import BucketContract
+
+
+class OnRedis:
+    @pytest.fixture(autouse=True)
+    def address(self, redis: RedisServer) -> None:
+        type(self).url = redis.url
+
+    url = ""
+
+    async def place(self) -> InMemory:
+        return await InRedis(self.url).open()
+
+
+class TestBucketsInRedis(OnRedis, BucketContract):
+    pass
+
+
+class TestThrottleInRedis(OnRedis, ThrottleContract):
+    pass
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """One that a test may kill."""
+    server = RedisServer()
+    yield server
+    server.remove()
+
+
+@asynccontextmanager
+async def asking(server: RedisServer, clock: FakeClock) -> AsyncIterator[Redis]:
+    redis = Redis(server.url, clock.monotonic)
+    yield redis
+    await redis.close()
+
+
+@pytest.mark.gen_test
+async def test_a_bucket_is_measured_by_the_clock_of_redis_and_forgotten_when_full(
+    own_redis: RedisServer, clock: FakeClock
+) -> None:
+    async with asking(own_redis, clock) as redis:
+        rate = Rate(1000, 3600)
+        buckets = SharedTokenBuckets(rate, redis, TokenBuckets(rate, clock.monotonic))
+        standings = [await buckets.take("user:1") for _ in range(3)]
+        assert [standing.remaining for standing in standings] == [999, 998, 997]
+        clock.advance(hours=2)  # ours is not asked
+        assert (await buckets.take("user:1")).remaining == 996
+        (name,) = await redis.run("return redis.call('KEYS', '*')", [], [])
+        assert name == b"helpdesk:bucket:1000/3600s:user:1"
+        (left_ms,) = await redis.run("return {redis.call('PTTL', KEYS[1])}", [name.decode()], [])
+        assert 10_000 < int(left_ms) <= 14_402
+
+
+@pytest.mark.gen_test
+async def test_a_clock_set_back_takes_no_more_than_a_bucket_holds(redis: RedisServer) -> None:
+    place = await InRedis(redis.url).open()
+    buckets = place.buckets(Rate(10, 10))
+    await buckets.take("a")
+    await place.advance(-86_400)
+    assert not (await buckets.take("a")).taken
+    await place.advance(1)
+    standing = await buckets.take("a")
+    await place.close()
+    assert not standing.taken and standing.retry_after_s <= 1
+
+
+@pytest.mark.gen_test
+async def test_two_processes_share_one_bucket(own_redis: RedisServer, clock: FakeClock) -> None:
+    rate = Rate(60, 3600)
+    async with asking(own_redis, clock) as one, asking(own_redis, clock) as other:
+        both = [SharedTokenBuckets(rate, redis, TokenBuckets(rate, clock.monotonic)) for redis in (one, other)]
+        standings = await asyncio.gather(*(both[n % 2].take("user:1") for n in range(100)))
+    assert sum(standing.taken for standing in standings) == 60
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_while_redis_is_away_each_has_its_own_and_says_so_once_a_minute(
+    own_redis: RedisServer, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    rate = Rate(3, 3600)
+    async with asking(own_redis, clock) as redis:
+        buckets = SharedTokenBuckets(rate, redis, TokenBuckets(rate, clock.monotonic))
+        assert [(await buckets.take("a")).taken for _ in range(4)] == [True, True, True, False]
+        own_redis.signal(signal.SIGKILL)
+        with caplog.at_level(logging.WARNING, logger="helpdesk.redis"):
+            taken = []
+            for _ in range(4):
+                taken.append((await buckets.take("a")).taken)
+                clock.advance(seconds=2)
+            assert taken == [True, True, True, False]
+            assert caplog.text.count("does not answer") == 1
+            clock.advance(seconds=60)
+            await buckets.take("a")
+            assert caplog.text.count("does not answer") == 2
+            own_redis.start()
+            clock.advance(seconds=adapter.PAUSE_S)
+            assert (await buckets.take("a")).remaining == 2
+            assert caplog.text.count("answers again") == 1
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_redis_that_hangs_delays_one_request_and_not_the_next(own_redis: RedisServer, clock: FakeClock) -> None:
+    async with asking(own_redis, clock) as redis:
+        await redis.run("return {}", [], [])
+        own_redis.signal(signal.SIGSTOP)
+        with pytest.raises(RedisAway):
+            await redis.run("return {}", [], [])
+        before = asyncio.get_running_loop().time()
+        for _ in range(50):
+            with pytest.raises(RedisAway):
+                await redis.run("return {}", [], [])
+        assert asyncio.get_running_loop().time() - before < adapter.TIMEOUT_S
+        own_redis.signal(signal.SIGCONT)
+        clock.advance(seconds=adapter.PAUSE_S)
+        await redis.run("return {}", [], [])
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_failed_logins_are_counted_by_each_process_while_redis_is_away(
+    own_redis: RedisServer, clock: FakeClock
+) -> None:
+    rate = Rate(2, 900)
+    async with asking(own_redis, clock) as redis:
+        logins = SharedLoginThrottle(rate, redis, LoginThrottle(rate, clock.monotonic))
+        own_redis.signal(signal.SIGKILL)
+        for _ in range(2):
+            with pytest.raises(InvalidCredentials):
+                async with logins.attempt("ana"):
+                    raise InvalidCredentials
+        with pytest.raises(RateLimited):
+            async with logins.attempt("ana"):
+                pass
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_an_attempt_of_a_process_that_died_holds_its_place_for_a_while_only(redis: RedisServer) -> None:
+    place = await InRedis(redis.url).open()
+    logins = place.throttle(Rate(1, 900))
+    assert isinstance(logins, SharedLoginThrottle)
+    await logins._admit("ana", "of a process that died")
+    await place.advance(31)
+    async with logins.attempt("ana"):
+        pass
+    await place.close()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_signs_come_again_after_redis_was_away(own_redis: RedisServer, clock: FakeClock) -> None:
+    async with asking(own_redis, clock) as redis, asking(own_redis, clock) as other:
+        heard = asyncio.Event()
+        following = asyncio.create_task(redis.follow("signs", heard.set))
+        for _ in range(2):
+            await heard.wait()  # it listens
+            heard.clear()
+            await other.publish("signs")
+            await heard.wait()
+            heard.clear()
+            own_redis.signal(signal.SIGKILL)
+            own_redis.start()
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:99999/0", "redis://127.0.0.1:x/0"])
+def test_an_address_that_is_none_stops_the_start(url: str, clock: FakeClock) -> None:
+    with pytest.raises(StartError, match="--redis-url"):
+        Redis(url, clock.monotonic)
