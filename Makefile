@@ -1,15 +1,35 @@
 # make run: set up and start. make test: set up and test. make check: format, lint, types, imports.
+# make test-cluster: set up and test several processes on PostgreSQL and Redis behind nginx.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format browser-tools clean
+.PHONY: run test test-cluster cluster-servers check format browser-tools clean
 
 run: $(VENV)/.run-ready
 	$(BIN)/python server.py $(ARGS)
 
 test: $(VENV)/.dev-ready browser-tools
-	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/pytest -n auto --dist loadfile --ignore tests/cluster $(ARGS)
+
+# Everything that must be the same on both engines, on PostgreSQL; then the cluster and what breaks it.
+test-cluster: $(VENV)/.dev-ready cluster-servers
+	$(BIN)/pytest -n auto --dist loadfile --engine postgresql tests/handlers tests/domain tests/jobs tests/test_live.py
+	$(BIN)/pytest -n auto --dist loadfile tests/cluster $(ARGS)
+
+# Their Debian packages. The tests start servers of their own, and leave alone what runs already.
+cluster-servers:
+	@missing=; \
+	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	command -v redis-server >/dev/null || command -v valkey-server >/dev/null || missing="$$missing redis-server"; \
+	command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$$missing nginx-light"; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
+	else \
+		echo "make test-cluster needs, on Debian: apt-get install$$missing"; exit 1; \
+	fi
 
 check: $(VENV)/.dev-ready
 	$(BIN)/ruff format --check .
@@ -37,7 +57,7 @@ $(VENV)/.run-ready: requirements.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev-ready: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+$(VENV)/.dev-ready: requirements.txt requirements-cluster.txt requirements-dev.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/.run-ready
 
