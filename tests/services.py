@@ -82,11 +82,16 @@ class Service:
 
 
 class Postgres(Service):
-    """An empty PostgreSQL that trusts everybody on this machine. Its server refuses to run as root."""
+    """An empty PostgreSQL that trusts everybody on this machine. Its server refuses to run as root.
+
+    What the tests let die are processes, not machines: the system's cache outlives them, and `fsync`
+    is needed by measurements only.
+    """
 
     stopping_signal = SIGINT  # "fast": it does not wait for clients to leave
 
-    def __init__(self) -> None:
+    def __init__(self, *, fsync: bool = False) -> None:
+        self._fsync = "on" if fsync else "off"
         self._server = program("postgres", "postgresql")
         super().__init__()
         self.databases = 0  # how many the tests have made in it
@@ -113,8 +118,7 @@ class Postgres(Service):
             "unix_socket_directories": self.folder,
             "max_connections": 200,
             "shared_buffers": "64MB",
-            # What is tested here are processes that die, not machines: the system's cache outlives them.
-            "fsync": "off",
+            "fsync": self._fsync,
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
         self.run([self._server, "-D", str(self.folder / "data"), *options], is_ready=self._answers, user=self._user)

@@ -27,6 +27,7 @@ class Cluster:
     """Servers on a database of their own; `url` is nginx, `processes` are what stands behind it."""
 
     def __init__(self, folder: Path, postgres: Postgres, redis: RedisServer) -> None:
+        folder.mkdir(exist_ok=True)
         self.folder = folder
         self.postgres, self.redis = postgres, redis
         postgres.databases += 1
@@ -52,12 +53,17 @@ class Cluster:
         return RunningServer(self.folder / f"server{number}", *QUIET, *addresses, *behind_nginx, *options)
 
     @property
-    def url(self) -> str:
+    def nginx(self) -> Nginx:
         """nginx, with the configuration that docs/operations.md gives and other ports and folders in it."""
         if self._nginx is None:
             self._nginx = Nginx()
             self._nginx.start(self._configured(self._nginx))
-        return f"http://127.0.0.1:{self._nginx.port}"
+        return self._nginx
+
+    @property
+    def url(self) -> str:
+        """The address of nginx."""
+        return f"http://127.0.0.1:{self.nginx.port}"
 
     def _configured(self, nginx: Nginx) -> Path:
         desk = (ROOT / "deploy" / "helpdesk.conf").read_text()
