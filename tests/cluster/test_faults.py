@@ -16,7 +16,7 @@ import pytest
 
 from tests.cluster.client import Intent, Stream, login, send
 from tests.cluster.conftest import Cluster
-from tests.process import RunningServer, wait_until
+from tests.process import RunningServer, refused_start, wait_until
 
 CLIENTS = 6
 CUT = (
@@ -273,3 +273,21 @@ def test_the_limit_holds_without_redis_for_each_process_and_with_it_again_for_al
     cluster.redis.start()
     time.sleep(1.2)  # a process that found Redis away does not ask again sooner
     assert sum(admitted(server) for server in cluster.processes) == 20
+
+
+def test_a_release_that_adds_to_the_schema_while_the_old_one_works(load: Load) -> None:
+    for change in (
+        "ALTER TABLE tickets ADD COLUMN colour text",
+        "ALTER TABLE timeline ADD COLUMN weight integer DEFAULT 1",
+        "CREATE INDEX ON tickets (colour)",
+        "UPDATE alembic_version SET version_num = '0003'",
+    ):
+        load.cluster.sql(change)
+    load.go_on(100)
+    victim = load.cluster.processes.pop()
+    assert victim.stop() == 0
+    load.finish()
+    said = refused_start(
+        "--port", "0", "--database-url", load.cluster.postgres.url(load.cluster.database), "--redis-url", "redis://x"
+    )
+    assert "newer release" in said
