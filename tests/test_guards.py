@@ -57,6 +57,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "openapi": {"handlers", "messages", "routes"},
     "app": {"desk", "handlers", "messages", "openapi", "routes"},
     "serve": {"app", "db", "desk", "first_start", "jobs", "logs"},
+    "copying": {"db", "domain"},
+    "__main__": {"copying"},
     "__init__": set(),
 }
 

@@ -6,10 +6,11 @@ people see of them are in helpdesk/copying.py.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import (
@@ -20,7 +21,6 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
-    exists,
     func,
     inspect,
     literal,
@@ -91,7 +91,6 @@ _RECOUNT = ticket_counts.insert().from_select(
     ["status", "priority", "breached", "assignee", "stripe", "tickets"],
     select(*_KIND, literal(0), func.count()).group_by(*_KIND),
 )
-_COUNTED = select(func.coalesce(func.sum(ticket_counts.c.tickets), 0))
 
 
 @contextmanager
@@ -119,7 +118,7 @@ def _transaction(conn: Connection) -> Iterator[None]:
 def mark(source: Connection) -> Mark:
     """What the source is recognized by."""
     with source.begin():
-        rows = {table.name: _count(source, table) for table in TABLES.values()}
+        rows = {name: _count(source, table) for name, table in TABLES.items()}
         newest_entry, versions = (int(source.execute(query).scalar_one()) for query in _MARKS)
     return Mark(rows, newest_entry, versions)
 
@@ -139,9 +138,9 @@ def begin(target: Connection, *, source: str, of: Mark, shown: str) -> Place:
         if not inspect(target).has_table(COPYING):
             _require_empty(target, shown)
             _copying.create(target)
-            values = {"source": source, "mark": encoded, **_columns(Place(next(iter(TABLES))))}
-            target.execute(_copying.insert(), values)
-            return Place(next(iter(TABLES)))
+            first = Place(next(iter(TABLES)))
+            target.execute(_copying.insert(), {"source": source, "mark": encoded, **_columns(first)})
+            return first
         row = target.execute(select(_copying)).one()
     if row.source != source:
         raise StartError(f"a copy from {row.source} into {shown} has not been finished; repeat that, or empty {shown}")
@@ -152,7 +151,7 @@ def begin(target: Connection, *, source: str, of: Mark, shown: str) -> Place:
 
 def _require_empty(target: Connection, shown: str) -> None:
     for table in TABLES.values():
-        if target.execute(select(exists(select(literal(1)).select_from(table)))).scalar():
+        if _count(target, table):
             raise StartError(f"{shown} is not empty (it has {table.name}); name an empty database with --to")
 
 
@@ -205,23 +204,23 @@ def index_comments(target: Connection, place: Place, *, limit: int, words: Calla
     """The same for the comments, each numbered among those of its ticket."""
     ticket_id, comment_id, number = place.after or (0, 0, 0)
     with target.begin():
-        values = {"ticket_id": ticket_id, "comment_id": comment_id, "limit": limit}
-        rows = target.execute(_COMMENT_TEXTS, values).all()
+        rows = target.execute(_COMMENT_TEXTS, {"ticket_id": ticket_id, "comment_id": comment_id, "limit": limit}).all()
     if not rows:
         return place
     documents = []
     for row in rows:
         number = number + 1 if row.ticket_id == ticket_id else 1
         ticket_id = row.ticket_id
-        texts = {"internal" if row.internal else "body": words(row.body)}
-        documents.append(_Document(ticket_id, number, row.creator_id, texts))
+        place_in_index = "internal" if row.internal else "body"
+        documents.append(_Document(ticket_id, number, row.creator_id, {place_in_index: words(row.body)}))
     return _index(target, documents, Place(place.step, (ticket_id, rows[-1].id, number), place.done + len(rows)))
 
 
 def _index(target: Connection, documents: Iterable[_Document], moved: Place) -> Place:
-    with _transaction(target), _without_waits(target):
-        for ticket_id, number, owner_id, texts in documents:
-            search.add(target, ticket_id, number, owner_id=owner_id, **texts)
+    with _transaction(target):
+        with _without_waits(target):
+            for ticket_id, number, owner_id, texts in documents:
+                search.add(target, ticket_id, number, owner_id=owner_id, **texts)
         _remember(target, moved)
     return moved
 
@@ -232,11 +231,12 @@ def _without_waits(conn: Connection) -> Iterator[None]:
     if is_sqlite(conn):
         yield
         return
-    connection, dbapi = cast(Any, conn.connection.driver_connection), conn.dialect.loaded_dbapi
+    connection: Any = conn.connection.driver_connection
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of all that follows from an error
     try:
         with connection.pipeline():
             yield
-    except dbapi.Error as error:
+    except conn.dialect.loaded_dbapi.Error as error:
         raise _failed(error) from error
 
 
@@ -249,7 +249,7 @@ def finish(source: Connection, target: Connection) -> None:
         for table, number in last.items():
             _go_on_after(target, table, max(number, _last_given(target, table)))
         if not is_sqlite(target):
-            # The planner of searches goes by them; the server would make them some minutes later.
+            # Searches are planned by statistics, which PostgreSQL would make by itself some minutes later.
             target.execute(text("ANALYZE"))
 
 
@@ -291,7 +291,7 @@ def documents(conn: Connection) -> int:
 def counted_tickets(conn: Connection) -> int:
     """How many tickets there are by the counts."""
     with conn.begin():
-        return int(conn.execute(_COUNTED).scalar_one())
+        return int(conn.execute(select(func.sum(ticket_counts.c.tickets))).scalar() or 0)
 
 
 def end(target: Connection) -> None:
