@@ -10,7 +10,7 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 GIVE_UP_AFTER_S = 60.0
 
@@ -53,7 +53,7 @@ def send(
     sent |= {"Authorization": f"Bearer {token}"} if token else {}
     sent |= {"Idempotency-Key": key} if key else {}
     try:
-        connection.request(method, path, None if body is None else json.dumps(body), sent)
+        connection.request(method, quote(path, safe="/?&=+%!,.-_:*'()"), None if body is None else json.dumps(body), sent)
         response = connection.getresponse()
         return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
     except (OSError, http.client.HTTPException) as error:
