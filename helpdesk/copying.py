@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -44,6 +45,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str]) -> int:
     """Copy as the options say; the exit status."""
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of all that follows from an error
     try:
         options = _parser().parse_args(argv)
         _run(_address("--from", options.source), _address("--to", options.target))

@@ -6,11 +6,10 @@ people see of them are in helpdesk/copying.py.
 
 from __future__ import annotations
 
-import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from sqlalchemy import (
@@ -35,6 +34,7 @@ from helpdesk.db.copied_rows import TABLES, Key
 from helpdesk.db.engine import Connection, is_sqlite
 from helpdesk.db.migrations.run import COPYING
 from helpdesk.db.schema import comments, ticket_counts, tickets, timeline, users
+from helpdesk.db.search import Document
 from helpdesk.db.sqlite_connection import driver
 from helpdesk.errors import StartError
 
@@ -99,12 +99,8 @@ def faults_told() -> Iterator[None]:
     try:
         yield
     except (DBAPIError, sqlite3.Error) as error:
-        raise _failed(error) from error
-
-
-def _failed(error: Exception) -> CopyFailed:
-    reason = str(error.orig if isinstance(error, DBAPIError) else error).partition("\n")[0]
-    return CopyFailed(f"a database failed ({reason}); repeat the command to go on from here")
+        reason = str(error.orig if isinstance(error, DBAPIError) else error).partition("\n")[0]
+        raise CopyFailed(f"a database failed ({reason}); repeat the command to go on from here") from error
 
 
 @contextmanager
@@ -176,13 +172,6 @@ def copy_batch(source: Connection, target: Connection, place: Place, *, limit: i
     return moved
 
 
-class _Document(NamedTuple):
-    ticket_id: int
-    number: int
-    owner_id: int
-    texts: dict[str, str]
-
-
 def index_tickets(target: Connection, place: Place, *, limit: int, words: Callable[[str], str]) -> Place:
     """Index the texts of the next tickets of the target; as `copy_batch`.
 
@@ -194,8 +183,7 @@ def index_tickets(target: Connection, place: Place, *, limit: int, words: Callab
     if not rows:
         return place
     documents = [
-        _Document(row.id, 0, row.creator_id, {"title": words(row.title), "body": words(row.description)})
-        for row in rows
+        Document(row.id, 0, row.creator_id, title=words(row.title), body=words(row.description)) for row in rows
     ]
     return _index(target, documents, Place(place.step, (rows[-1].id,), place.done + len(rows)))
 
@@ -211,33 +199,16 @@ def index_comments(target: Connection, place: Place, *, limit: int, words: Calla
     for row in rows:
         number = number + 1 if row.ticket_id == ticket_id else 1
         ticket_id = row.ticket_id
-        place_in_index = "internal" if row.internal else "body"
-        documents.append(_Document(ticket_id, number, row.creator_id, {place_in_index: words(row.body)}))
+        texts = {"internal" if row.internal else "body": words(row.body)}
+        documents.append(Document(ticket_id, number, row.creator_id, **texts))
     return _index(target, documents, Place(place.step, (ticket_id, rows[-1].id, number), place.done + len(rows)))
 
 
-def _index(target: Connection, documents: Iterable[_Document], moved: Place) -> Place:
+def _index(target: Connection, documents: Sequence[Document], moved: Place) -> Place:
     with _transaction(target):
-        with _without_waits(target):
-            for ticket_id, number, owner_id, texts in documents:
-                search.add(target, ticket_id, number, owner_id=owner_id, **texts)
+        search.add_all(target, documents)
         _remember(target, moved)
     return moved
-
-
-@contextmanager
-def _without_waits(conn: Connection) -> Iterator[None]:
-    """Send PostgreSQL one statement after the other, and look at the end whether all were done (twice as fast)."""
-    if is_sqlite(conn):
-        yield
-        return
-    connection: Any = conn.connection.driver_connection
-    logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of all that follows from an error
-    try:
-        with connection.pipeline():
-            yield
-    except conn.dialect.loaded_dbapi.Error as error:
-        raise _failed(error) from error
 
 
 def finish(source: Connection, target: Connection) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from sqlalchemy.engine import URL, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from helpdesk.config import Config
 from helpdesk.db import postgres_connection, sqlite_connection
@@ -65,23 +65,23 @@ def _make_directory(directory: Path) -> None:
 
 
 def _open_postgres(url: str, on_failure: Callable[[], None], *, shared: bool) -> Database:
-    shown = postgres_connection.shown(url)
+    place = postgres_connection.place(url)
     engine = postgres_connection.open_engine(url)
     try:
         lock = UseLock(engine, shared=shared)
         try:
-            prepare_postgres(engine, shown)
+            prepare_postgres(engine, place)
         except BaseException:
             lock.release()
             raise
     except DBAPIError as error:
-        raise _not_reachable(shown, error) from None
+        raise _not_reachable(place, error) from None
     return PostgresDatabase(url, lock, on_failure=on_failure)
 
 
-def _not_reachable(shown: str, error: DBAPIError) -> StartError:
+def _not_reachable(place: str, error: DBAPIError) -> StartError:
     reason = postgres_connection.reason(error)
-    return StartError(f"cannot open the database {shown} ({reason}); start it, or see --database-url")
+    return StartError(f"cannot open the database {place} ({reason}); start it, or see --database-url")
 
 
 @contextmanager
@@ -98,20 +98,10 @@ def open_for_copy(url: str, *, as_source: bool) -> Iterator[Connection]:
 
 
 def place_of(url: str) -> str:
-    """Where a database is: the same for all addresses of it that differ in password or options only.
-
-    Raises StartError when the address cannot be read.
-    """
+    """Where a database is, the same for all addresses of it. Raises StartError when the address cannot be read."""
     if url.startswith("sqlite"):
         return str(_sqlite_path(url).resolve())
-    try:
-        parts = make_url(url)
-    except (ArgumentError, ValueError):
-        raise StartError("an address cannot be read; write postgresql+psycopg://user@host/database") from None
-    # The directory of a Unix socket is named in the query.
-    query = {name: value for name, value in parts.query.items() if name in ("host", "port")}
-    place = URL.create(parts.drivername, parts.username, None, parts.host, parts.port, parts.database, query)
-    return place.render_as_string()
+    return postgres_connection.place(url)
 
 
 def _sqlite_path(url: str) -> Path:

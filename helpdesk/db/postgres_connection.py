@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import Engine, create_engine
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
@@ -42,7 +42,7 @@ def open_engine(
     }
     try:
         return create_engine(
-            make_url(url),
+            _parsed(url),
             connect_args={
                 "connect_timeout": CONNECT_TIMEOUT_S,
                 "application_name": "helpdesk",
@@ -62,13 +62,26 @@ def open_engine(
         )
     except ModuleNotFoundError:
         raise StartError("PostgreSQL needs psycopg; run pip install -r requirements-cluster.txt") from None
-    except ArgumentError:
-        raise StartError("--database-url cannot be read; write postgresql+psycopg://user@host/database") from None
 
 
-def shown(url: str) -> str:
-    """The address as people may see it, without the password."""
-    return make_url(url).set(query={}).render_as_string(hide_password=True)
+def place(url: str) -> str:
+    """Where the database is: the same for all addresses of it that differ in password or options only.
+
+    Raises StartError when the address cannot be read.
+    """
+    parts = _parsed(url)
+    # The directory of a Unix socket is named in the query.
+    query = {name: value for name, value in parts.query.items() if name in ("host", "port")}
+    return URL.create(
+        parts.drivername, parts.username, None, parts.host, parts.port, parts.database, query
+    ).render_as_string()
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        raise StartError("the database address cannot be read; write postgresql+psycopg://user@host/database") from None
 
 
 def sqlstate(error: DBAPIError) -> str:
@@ -79,6 +92,11 @@ def sqlstate(error: DBAPIError) -> str:
 def may_be_repeated(error: DBAPIError) -> bool:
     """Whether the transaction did nothing and may do better at once: a conflict, or a connection that was dead."""
     return error.connection_invalidated or sqlstate(error) in _CONFLICTS
+
+
+def is_held_up(error: DBAPIError) -> bool:
+    """Whether others held what this one waited for: a lock that timed out, or a deadlock."""
+    return sqlstate(error) in _CONFLICTS | {"55P03"}
 
 
 def is_store_fault(error: DBAPIError) -> bool:

@@ -36,7 +36,8 @@ class DataLock:
     """Holds `<database>.lock` for this process; it is released when the process ends, however it ends."""
 
     def __init__(self, database: Path) -> None:
-        self._path = database.with_name(database.name + ".lock")
+        real = database.resolve()  # a second name for the file is no second database
+        self._path = real.with_name(real.name + ".lock")
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

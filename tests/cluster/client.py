@@ -53,7 +53,9 @@ def send(
     sent |= {"Authorization": f"Bearer {token}"} if token else {}
     sent |= {"Idempotency-Key": key} if key else {}
     try:
-        connection.request(method, quote(path, safe="/?&=+%!,.-_:*'()"), None if body is None else json.dumps(body), sent)
+        connection.request(
+            method, quote(path, safe="/?&=+%!,.-_:*'()"), None if body is None else json.dumps(body), sent
+        )
         response = connection.getresponse()
         return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
     except (OSError, http.client.HTTPException) as error:

@@ -162,8 +162,7 @@ async def test_a_connection_lost_in_a_commit_leaves_the_outcome_open(
             insert_users(conn, "ana")
             pid = conn.execute(text("SELECT pg_backend_pid()")).scalar_one()
             with made.connection(url) as other:
-                other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
-            time.sleep(0.1)
+                other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
 
         with pytest.raises(Unavailable, match="same Idempotency-Key"):
             await db.write(dies_at_commit)
@@ -314,7 +313,7 @@ def test_the_migrated_schema_is_that_of_the_metadata(engine: Engine) -> None:
 def test_a_lock_is_taken_again_after_its_connection_was_cut(engine: Engine, shared: bool) -> None:
     lock = UseLock(engine, shared=shared)
     with engine.connect() as conn:
-        conn.execute(text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"))
+        conn.execute(text("SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory'"))
     lock.keep()
     with pytest.raises(StartError):
         UseLock(engine, shared=not shared)
@@ -327,7 +326,7 @@ async def test_who_lost_its_lock_to_another_stops(url: str, engine: Engine, monk
     has_failed = asyncio.Event()
     lock = UseLock(engine, shared=False)
     with engine.connect() as conn:
-        conn.execute(text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"))
+        conn.execute(text("SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory'"))
     other = UseLock(engine, shared=False)
     db = PostgresDatabase(url, lock, on_failure=has_failed.set)
     await asyncio.wait_for(has_failed.wait(), 10)

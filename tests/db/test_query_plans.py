@@ -85,7 +85,7 @@ def test_the_look_for_a_clock_set_back_walks_along_the_times(conn: Connection) -
 
 
 def test_one_ticket_is_three_searches(conn: Connection) -> None:
-    for query in (tickets._BY_ID, timeline._NEWEST, timeline._AFTER):
+    for query in (tickets._BY_ID, timeline._NEWEST, timeline._BETWEEN):
         text = re.sub(r":\w+|\?", "1", str(query.compile(dialect=sqlite.dialect())))
         steps = [row[3] for row in driver(conn).execute("EXPLAIN QUERY PLAN " + text)]
         assert all(step.startswith("SEARCH") for step in steps), steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from helpdesk.db import postgres_locks
+from helpdesk.db.postgres_connection import is_held_up
 from helpdesk.db.sqlite_connection import driver, open_engine
 from helpdesk.errors import StartError
 
@@ -20,6 +22,8 @@ KNOWN = ("0001", "0002")
 HEAD = KNOWN[-1]
 # The table that stands in a database while a copy into it has not been finished (db/copying.py).
 COPYING = "copying"
+# Processes of the release before this one may be at work: a migration that they hold up tries again.
+ATTEMPTS, LOCK_TIMEOUT_S, PAUSE_S = 30, 2, 0.5
 
 
 def prepare_sqlite(path: Path, *, by_copy: bool = False) -> None:
@@ -86,9 +90,19 @@ def prepare_postgres(engine: Engine, shown: str, *, by_copy: bool = False) -> No
             return
         if by_copy and revision:
             raise _outdated(shown)
-    with postgres_locks.alone(engine) as conn, conn.begin():
-        if _revision_of(conn, shown) != HEAD:
-            _upgrade(conn)
+    with postgres_locks.alone(engine) as conn:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with conn.begin():
+                    # Whoever waits for a table keeps all that come after it waiting too.
+                    conn.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'"))
+                    if _revision_of(conn, shown) != HEAD:
+                        _upgrade(conn)
+                return
+            except DBAPIError as error:
+                if not is_held_up(error) or attempt == ATTEMPTS:
+                    raise
+                time.sleep(PAUSE_S)
 
 
 def require_newest_postgres(engine: Engine, shown: str) -> None:

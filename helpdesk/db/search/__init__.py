@@ -6,9 +6,23 @@ nothing a person typed is ever read as a search engine's syntax.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from helpdesk.db.engine import Connection, is_sqlite
 from helpdesk.db.search import fts5, fts5_pages, tsvector
 from helpdesk.db.ticket_lists import Filter, Order, Stamp
+
+
+class Document(NamedTuple):
+    """One text of a ticket that `owner_id` created; its places hold words with blanks between."""
+
+    ticket_id: int
+    number: int
+    owner_id: int
+    title: str = ""
+    body: str = ""
+    internal: str = ""
 
 
 def add(
@@ -21,11 +35,17 @@ def add(
     body: str = "",
     internal: str = "",
 ) -> None:
-    """Index a new document of a ticket that `owner_id` created; the texts are words with blanks between."""
-    if is_sqlite(conn):
-        fts5.add(conn, ticket_id, document, owner_id=owner_id, title=title, body=body, internal=internal)
-    else:
-        tsvector.add(conn, ticket_id, document, title=title, body=body, internal=internal)
+    """Index a new document; see Document."""
+    add_all(conn, [Document(ticket_id, document, owner_id, title, body, internal)])
+
+
+def add_all(conn: Connection, documents: Sequence[Document]) -> None:
+    """Index many new documents."""
+    if not is_sqlite(conn):
+        tsvector.add_all(conn, [(d.ticket_id, d.number, d.title, d.body, d.internal) for d in documents])
+        return
+    for ticket_id, number, owner_id, title, body, internal in documents:
+        fts5.add(conn, ticket_id, number, owner_id=owner_id, title=title, body=body, internal=internal)
 
 
 def remove(conn: Connection, ticket_id: int, document: int, *, owner_id: int, title: str = "", body: str = "") -> None:

@@ -5,7 +5,7 @@ The words are ours, not those of a text search configuration: array_to_tsvector 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -34,10 +34,17 @@ _DELETE = _search.delete().where(
 )
 
 
-def add(conn: Connection, ticket_id: int, document: int, *, title: str, body: str, internal: str) -> None:
-    """Index a new document; the texts are words with blanks between."""
-    words = [*_lexemes("t", title), *_lexemes("b", body), *_lexemes("i", internal)]
-    conn.execute(_INSERT, {"ticket_id": ticket_id, "document": document, "words": words})
+def add_all(conn: Connection, documents: Sequence[tuple[int, int, str, str, str]]) -> None:
+    """Index new documents: ticket, number, and the words of title, body and internal note, with blanks between."""
+    rows = [
+        {
+            "ticket_id": ticket_id,
+            "document": number,
+            "words": [*_lexemes("t", title), *_lexemes("b", body), *_lexemes("i", internal)],
+        }
+        for ticket_id, number, title, body, internal in documents
+    ]
+    conn.execute(_INSERT, rows)
 
 
 def _lexemes(place: str, words: str) -> Iterable[str]:
