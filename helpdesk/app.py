@@ -59,7 +59,7 @@ def make_app(desk: Desk) -> HelpDesk:
     ]
     return HelpDesk(
         handlers,
-        log_function=lambda handler: desk.access_log.note(handler, _request_id(handler)),
+        log_function=lambda handler: desk.access_log.note(handler, *_id_and_address(handler)),
         # A target that is no path (`OPTIONS *`) would get Tornado's own page, past the check of the host.
         default_handler_class=UnknownPathHandler,
         default_handler_args={"desk": desk, "who": {}},
@@ -69,8 +69,10 @@ def make_app(desk: Desk) -> HelpDesk:
     )
 
 
-def _request_id(handler: RequestHandler) -> str:
-    return handler.request_id if isinstance(handler, HttpHandler) else "-"
+def _id_and_address(handler: RequestHandler) -> tuple[str, str]:
+    if isinstance(handler, HttpHandler):
+        return handler.request_id, handler.client_address
+    return "-", str(handler.request.remote_ip)
 
 
 def _manifest_calls() -> list[ManifestCall]:

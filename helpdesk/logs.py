@@ -69,7 +69,7 @@ class AccessLog:
         self._as_json = log_format == "json"
         self._lines: list[str] = []
 
-    def note(self, handler: RequestHandler, request_id: str) -> None:
+    def note(self, handler: RequestHandler, request_id: str, address: str) -> None:
         """Write the request's line soon."""
         request = handler.request
         fields: dict[str, object] = {
@@ -77,7 +77,7 @@ class AccessLog:
             "path": request.path,
             "status": handler.get_status(),
             "ms": round(1000 * request.request_time(), 1),
-            "address": request.remote_ip,
+            "address": address,
             "request_id": request_id,
         }
         moment = rfc3339(time.time_ns() // 1_000_000)

@@ -14,7 +14,7 @@ from helpdesk.errors import StartError
 
 log = logging.getLogger("helpdesk.redis")
 
-TIMEOUT_S = 0.5  # for an answer; a request waits at most this long for a Redis that is going away
+TIMEOUT_S = 0.5  # for an answer; a request waits at most twice as long for a Redis that is going away
 PAUSE_S = 1.0  # after a failure nobody asks again for so long, so that not every request waits
 SAY_EVERY_S = 60.0  # how often the log says that it is away
 CONNECTIONS_MAX = 32

@@ -39,6 +39,8 @@ def open_engine(
         "default_transaction_isolation": "repeatable\\ read" if read_only else "read\\ committed",
         "default_transaction_read_only": "on" if read_only else "off",
         "jit": "off",  # it pays for reports over hours, and costs a search a fifth of a second
+        # What takes long depends on its values, a word that is rare or common: it is planned each time.
+        "plan_cache_mode": "force_custom_plan" if timeout_s > STATEMENT_TIMEOUT_S else "auto",
     }
     try:
         return create_engine(

@@ -12,7 +12,6 @@ from helpdesk.db.engine import Connection
 from helpdesk.domain import idempotency
 from helpdesk.domain.access import Actor
 from helpdesk.domain.idempotency import Answer, Claim
-from helpdesk.handlers.addresses import client_address
 from helpdesk.handlers.http import HttpHandler
 from helpdesk.ratelimit import Standing
 
@@ -65,10 +64,6 @@ class CallerHandler(HttpHandler):
         name = "user" if self._actor else "address"
         self._headers["RateLimit-Policy"] = f'"{name}";q={rate.count};w={rate.window_s}'
         self._headers["RateLimit"] = f'"{name}";r={standing.remaining};t={standing.full_in_s}'
-
-    @property
-    def client_address(self) -> str:
-        return client_address(self.request, self.desk.config.trusted_proxies)
 
     @property
     def actor(self) -> Actor:

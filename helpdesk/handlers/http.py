@@ -17,6 +17,7 @@ from helpdesk import errors
 from helpdesk.config import LOOPBACK_NAMES
 from helpdesk.desk import Desk
 from helpdesk.errors import AppError
+from helpdesk.handlers.addresses import client_address
 from helpdesk.handlers.body_limit import BODY_MAX_BYTES, BodyLimit
 
 log = logging.getLogger("helpdesk.http")
@@ -87,6 +88,11 @@ class HttpHandler(RequestHandler):
             sent = self.request.headers.get("X-Request-Id", "")
             found = self._request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
         return found
+
+    @property
+    def client_address(self) -> str:
+        """The client's own address, also behind proxies that are trusted."""
+        return client_address(self.request, self.desk.config.trusted_proxies)
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
         # A path that is no UTF-8 is a path that does not exist, not a bad request.

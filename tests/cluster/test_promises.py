@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections import Counter
@@ -276,6 +277,14 @@ def test_without_redis_there_is_one_process(cluster: Cluster, tmp_path: Path) ->
         assert "another server uses this database" in refused_start(*database)
 
 
+def test_four_that_start_in_production_make_one_admin_and_tell_its_password_once(cluster: Cluster) -> None:
+    cluster.start(4, "--mode", "production")
+    assert cluster.sql("SELECT username FROM users") == ["admin"]
+    told = re.findall(r"with the password (\S+) \(shown only now", cluster.errors())
+    assert len(told) == 1
+    login(cluster.url, "admin", told[0])
+
+
 def test_a_database_that_is_no_desk_is_refused(cluster: Cluster) -> None:
     cluster.sql("CREATE TABLE recipes (id int)")
     said = refused_start("--port", "0", "--database-url", cluster.postgres.url(cluster.database))
@@ -308,3 +317,5 @@ def test_nginx_says_whose_address_it_is(cluster: Cluster) -> None:
     assert Counter(answer.status for answer in answers) == {401: 5, 429: 3}
     forged = send(cluster.url, "GET", "/api/tickets", headers={"X-Forwarded-For": "203.0.113.9"})
     assert forged.status == 429
+    wait_until(lambda: cluster.errors().count("status=429 ") == 4)
+    assert "203.0.113.9" not in cluster.errors()

@@ -62,7 +62,7 @@ def page(conn: Connection, where: Filter, order: Order, *, now: int, limit: int,
     One statement: from its statistics the planner knows whether to go along the words or along the order.
     """
     any_due = ticket_lists.any_due(conn, where, now=now)
-    query = _statement(ticket_lists.shape_of(where), order, any_due=any_due, scope=where.scope, words=len(where.words))
+    query = _statement(ticket_lists.shape_of(where), order, any_due=any_due, words=len(where.words))
     values = ticket_lists.values(where, now=now, limit=limit, offset=offset)
     for n, word in enumerate(sorted(where.words, key=len, reverse=True)):
         values |= {f"word_{n}": _tsquery(word, where.scope), f"title_{n}": _tsquery(word, "title")}
@@ -75,7 +75,7 @@ def _tsquery(word: str, scope: Scope) -> str:
 
 
 @lru_cache(maxsize=512)
-def _statement(shape: Shape, order: Order, *, any_due: bool, scope: Scope, words: int) -> Select[Any]:
+def _statement(shape: Shape, order: Order, *, any_due: bool, words: int) -> Select[Any]:
     has_all = _has_all("word", words)
     if order.column != "relevance":
         return ticket_lists.statement(shape, order, any_due=any_due, of_ids=False).where(*has_all)
