@@ -143,7 +143,7 @@ def test_a_conflict_elsewhere_is_merged(open_tab: OpenTab, as_admin: Api, as_age
     deaf(tab)
     as_admin.patch(ticket["id"], priority="urgent")
     choose(tab.page, "status", "In progress")
-    expect(tab.page.get_by_text("both are kept")).to_be_visible()
+    expect(tab.page.locator(".toast", has_text="both are kept")).to_be_visible()
     now = as_agent.get(f"/api{path(ticket)}")
     assert (now["status"], now["priority"]) == ("in_progress", "urgent")
     expect(field(tab.page, "priority")).to_contain_text("Urgent")
