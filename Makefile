@@ -76,3 +76,10 @@ bench: $(VENV)/.run-ready
 	$(BIN)/python -m bench.run --small $(BENCH_DIR)/small --large $(BENCH_DIR)/large
 	$(BIN)/python -m bench.streams --data-dir $(BENCH_DIR)/small
 	$(BIN)/python -m bench.fair --data-dir $(BENCH_DIR)/large
+
+# Ten minutes. Needs wrk and what make test-cluster needs.
+.PHONY: bench-cluster
+bench-cluster: $(VENV)/.dev-ready cluster-servers
+	@command -v wrk >/dev/null || { echo "make bench-cluster needs wrk; on Debian: apt-get install wrk"; exit 1; }
+	$(BIN)/python -m bench.cluster
+	$(BIN)/python -m bench.commit_order
