@@ -83,3 +83,5 @@ bench-cluster: $(VENV)/.dev-ready cluster-servers
 	@command -v wrk >/dev/null || { echo "make bench-cluster needs wrk; on Debian: apt-get install wrk"; exit 1; }
 	$(BIN)/python -m bench.cluster
 	$(BIN)/python -m bench.commit_order
+	$(BIN)/python -m bench.load --data-dir $(BENCH_DIR)/middling --tickets 100000
+	$(BIN)/python -m bench.copied --data-dir $(BENCH_DIR)/middling

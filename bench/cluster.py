@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
-import subprocess
 import tempfile
 import threading
 import time
@@ -22,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.servers import SCRIPT
+from bench.servers import load
 from tests.cluster.client import NoAnswer, login, send
 from tests.cluster.conftest import Cluster
 from tests.process import QUIET, RunningServer
@@ -65,23 +63,6 @@ class Party:
         return cpu_s(self.pids())
 
 
-def wrk(url: str, call: str, seconds: int, token: str) -> tuple[float, float, int]:
-    """Requests a second, the 99th percentile in ms, and how many requests there were."""
-    environ = {"CALL": call, "RUN": str(time.time_ns()), "TOKEN": token, "TICKETS": str(TICKETS), "RARE": "zozo"}
-    done = subprocess.run(
-        ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(SCRIPT), url],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | environ,
-    )
-    found = re.search(r"RESULT (\d+) (\d+) (\d+) (\d+) (\d+)", done.stdout)
-    assert found is not None, done.stdout + done.stderr
-    requests, duration_us, _, p99_us, failed = (int(group) for group in found.groups())
-    assert requests and not failed, done.stdout
-    return requests / duration_us * 1e6, p99_us / 1000, requests
-
-
 def fill(url: str, token: str) -> None:
     """Tickets to ask for."""
     words = ("printer", "login", "error", "account", "network", "password", "screen", "update")
@@ -92,13 +73,13 @@ def fill(url: str, token: str) -> None:
 
 def measure(name: str, url: str, parties: list[Party], seconds: int) -> dict[str, Any]:
     """All calls: requests a second, and CPU milliseconds of each party for one request."""
-    token = login(url)
+    environ = {"TOKEN": login(url), "TICKETS": str(TICKETS), "RARE": "zozo"}
     row: dict[str, Any] = {"name": name}
     for call in CALLS:
         before = {party.name: party.cpu_s() for party in parties}
-        rate, p99_ms, requests = wrk(url, call, seconds, token)
-        cpu = {party.name: round((party.cpu_s() - before[party.name]) / requests * 1000, 2) for party in parties}
-        row[call] = {"per_second": round(rate), "p99_ms": round(p99_ms, 1), "cpu_ms": cpu}
+        took = load(url, call, seconds=seconds, connections=CONNECTIONS, environ=environ)
+        cpu = {party.name: round((party.cpu_s() - before[party.name]) / took.requests * 1000, 2) for party in parties}
+        row[call] = {"per_second": round(took.per_second), "p99_ms": round(took.p99_ms, 1), "cpu_ms": cpu}
     return row
 
 

@@ -92,10 +92,18 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def wrk(server: Process, url: str, call: str, *, seconds: float, connections: int, environ: dict[str, str]) -> Measured:
-    """Put one call under load; 1 thread of wrk, which needs a tenth of what the server does."""
-    pin = ["taskset", "-c", CLIENT_CPU] if shutil.which("taskset") else []
-    before = server.cpu_s()
+class Load(NamedTuple):
+    """What came of putting a call under load."""
+
+    requests: int
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+
+
+def load(url: str, call: str, *, seconds: float, connections: int, environ: dict[str, str], cpu: str = "") -> Load:
+    """Put one call under load, on that core of the machine or on any; 1 thread of wrk, a tenth of what a server does."""
+    pin = ["taskset", "-c", cpu] if cpu and shutil.which("taskset") else []
     done = subprocess.run(
         [*pin, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT), url],
         capture_output=True,
@@ -107,5 +115,12 @@ def wrk(server: Process, url: str, call: str, *, seconds: float, connections: in
     assert found is not None, done.stdout + done.stderr
     requests, duration_us, p50_us, p99_us, failed = (int(group) for group in found.groups())
     assert requests and not failed, done.stdout
-    cpu_us = (server.cpu_s() - before) / requests * 1e6
-    return Measured(requests / duration_us * 1e6, p50_us / 1000, p99_us / 1000, cpu_us)
+    return Load(requests, requests / duration_us * 1e6, p50_us / 1000, p99_us / 1000)
+
+
+def wrk(server: Process, url: str, call: str, *, seconds: float, connections: int, environ: dict[str, str]) -> Measured:
+    """Put one call of a server under load, the client on a core of its own."""
+    before = server.cpu_s()
+    took = load(url, call, seconds=seconds, connections=connections, environ=environ, cpu=CLIENT_CPU)
+    cpu_us = (server.cpu_s() - before) / took.requests * 1e6
+    return Measured(took.per_second, took.p50_ms, took.p99_ms, cpu_us)
