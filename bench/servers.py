@@ -102,7 +102,7 @@ class Load(NamedTuple):
 
 
 def load(url: str, call: str, *, seconds: float, connections: int, environ: dict[str, str], cpu: str = "") -> Load:
-    """Put one call under load, on that core of the machine or on any; 1 thread of wrk, a tenth of what a server does."""
+    """Put one call under load, on that core of the machine or on any; wrk needs a tenth of what a server does."""
     pin = ["taskset", "-c", cpu] if cpu and shutil.which("taskset") else []
     done = subprocess.run(
         [*pin, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT), url],
