@@ -36,6 +36,13 @@ class Desk:
     draining: bool = False  # the server stops; connections are closed after their answer
     in_hand: int = 0  # requests that a handler works on
 
+    async def close(self) -> None:
+        """Let go of all but the database."""
+        self.passwords.close()
+        if self.redis is not None:
+            await self.redis.close()
+        self.access_log.write()
+
 
 def open_desk(config: Config, clock: Clock, db: Database) -> Desk:
     """Put the parts together; to be called on the event loop."""

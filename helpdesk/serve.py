@@ -86,18 +86,17 @@ async def serve(config: Config) -> int:
 
     sockets = _bind(config)
     db = open_database(config, on_failure=fail)
-    desk = open_desk(config, SystemClock(), db)
     try:
-        async with db.alone():
-            await fill_if_empty(desk)
-        await refuse_demo_passwords(desk)
-        await _run(desk, sockets, stop)
+        desk = open_desk(config, SystemClock(), db)
+        try:
+            async with db.alone():
+                await fill_if_empty(desk)
+            await refuse_demo_passwords(desk)
+            await _run(desk, sockets, stop)
+        finally:
+            await desk.close()
     finally:
-        desk.passwords.close()
         await db.close()
-        if desk.redis is not None:
-            await desk.redis.close()
-        desk.access_log.write()
     return 1 if failed.is_set() else 0
 
 

@@ -235,10 +235,8 @@ def start(io_loop: IOLoop, clock: FakeClock, config: Config, databases: Database
         api.desk.hub.close_all()
         await server.close_all_connections()
         await asyncio.sleep(0)
-        api.desk.passwords.close()
+        await api.desk.close()
         await api.desk.db.close()
-        if api.desk.redis is not None:
-            await api.desk.redis.close()
 
     for api, server in running:
         io_loop.run_sync(lambda a=api, s=server: stop(a, s))  # type: ignore[misc]
