@@ -13,8 +13,9 @@ test: $(VENV)/.dev-ready browser-tools
 	$(BIN)/pytest -n auto --dist loadfile --ignore tests/cluster $(ARGS)
 
 # Everything that must be the same on both engines, on PostgreSQL; then the cluster and what breaks it.
+ON_BOTH := tests/handlers tests/domain tests/jobs tests/test_live.py tests/test_state_machine.py tests/test_schemathesis.py
 test-cluster: $(VENV)/.dev-ready cluster-servers
-	$(BIN)/pytest -n auto --dist loadfile --engine postgresql tests/handlers tests/domain tests/jobs tests/test_live.py
+	$(BIN)/pytest -n auto --dist loadfile --engine postgresql $(ON_BOTH)
 	$(BIN)/pytest -n auto --dist loadfile tests/cluster $(ARGS)
 
 # Their Debian packages. The tests start servers of their own, and leave alone what runs already.

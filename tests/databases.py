@@ -10,11 +10,12 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 
 from helpdesk.db import postgres_connection, sqlite_connection
-from helpdesk.db.engine import Connection, Database
+from helpdesk.db.engine import Connection, Database, forget, is_sqlite
 from helpdesk.db.migrations.run import prepare_postgres, prepare_sqlite
 from helpdesk.db.postgres import PostgresDatabase
 from helpdesk.db.postgres_locks import UseLock
 from helpdesk.db.sqlite import SqliteDatabase
+from helpdesk.db.sqlite_connection import driver
 from tests.services import Postgres
 
 
@@ -40,6 +41,19 @@ class Databases:
         with engine.connect() as conn:
             yield conn
         engine.dispose()
+
+    @contextmanager
+    def transaction(self, conn: Connection) -> Iterator[None]:
+        """Around one piece of work, which is undone when it fails; what was read before has ended."""
+        conn.rollback()
+        try:
+            with conn.begin():
+                if is_sqlite(conn):
+                    driver(conn).execute("BEGIN")  # the driver begins none by itself
+                yield
+        except BaseException:
+            forget(conn)
+            raise
 
     def remove_all(self) -> None:
         """Remove what was made."""

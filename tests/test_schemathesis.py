@@ -6,12 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.databases import Databases
 from tests.process import running_server
 from tests.test_server import call
 
 
-def test_no_generated_request_gets_an_answer_outside_the_description(tmp_path: Path) -> None:
-    with running_server(tmp_path / "data") as server:
+def test_no_generated_request_gets_an_answer_outside_the_description(tmp_path: Path, databases: Databases) -> None:
+    with running_server(tmp_path / "data", "--database-url", databases.new_url()) as server:
         session = call(f"{server.url}/api/auth/login", {"username": "admin", "password": "admin123"})
         done = subprocess.run(
             [

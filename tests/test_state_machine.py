@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from helpdesk.db import users
-from helpdesk.db.migrations.run import prepare_sqlite
-from helpdesk.db.sqlite_connection import driver, open_engine
 from helpdesk.domain import comments, idempotency, ticket_changes, tickets, views
 from helpdesk.domain.access import Actor, visible_ticket
 from helpdesk.domain.idempotency import Answer, Claim
@@ -22,6 +18,7 @@ from helpdesk.errors import AppError, IdempotencyKeyReused, TicketClosed, Versio
 from helpdesk.messages.comments import NewComment
 from helpdesk.messages.fields import STATUSES
 from helpdesk.messages.tickets import NewTicket, TicketChanges
+from tests.databases import Databases
 
 words = st.sampled_from(["alpha", "beta", "gamma", "Δelta", "東京"])
 
@@ -29,13 +26,12 @@ words = st.sampled_from(["alpha", "beta", "gamma", "Δelta", "東京"])
 class Desk(RuleBasedStateMachine):
     """Two people, one database; every request has a key and may be repeated."""
 
+    databases: Databases
     sent = Bundle("sent")
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
-        prepare_sqlite(self.folder / "desk.db")
-        self.engine = open_engine(self.folder / "desk.db", read_only=False)
+        self.engine = self.databases.engine(self.databases.new_url())
         self.conn = self.engine.connect()
         self.now = 1_700_000_000_000
         self.model: dict[int, dict[str, Any]] = {}
@@ -44,17 +40,18 @@ class Desk(RuleBasedStateMachine):
     @initialize()
     def people(self) -> None:
         self.who = {}
-        for name in ("user", "agent"):
-            user_id = users.insert(
-                self.conn,
-                username=name,
-                name=None,
-                email=None,
-                role=name,
-                password_hash="",
-                created_at=0,  # type: ignore[arg-type]
-            )
-            self.who[name] = Actor(user_id or 0, name, None, name)  # type: ignore[arg-type]
+        with self.databases.transaction(self.conn):
+            for name in ("user", "agent"):
+                user_id = users.insert(
+                    self.conn,
+                    username=name,
+                    name=None,
+                    email=None,
+                    role=name,  # type: ignore[arg-type]
+                    password_hash="",
+                    created_at=0,
+                )
+                self.who[name] = Actor(user_id or 0, name, None, name)  # type: ignore[arg-type]
 
     def once(self, request: dict[str, Any]) -> Answer:
         """Do a request as the server would: in a transaction that is undone when it fails."""
@@ -67,16 +64,8 @@ class Desk(RuleBasedStateMachine):
             self.now,
             24,
         )
-        raw = driver(self.conn)
-        raw.execute("BEGIN")
-        try:
-            answer = idempotency.once(self.conn, claim, lambda conn: self.work(actor, request))
-        except AppError:
-            raw.execute("ROLLBACK")
-            self.conn.info.clear()
-            raise
-        raw.execute("COMMIT")
-        return answer
+        with self.databases.transaction(self.conn):
+            return idempotency.once(self.conn, claim, lambda conn: self.work(actor, request))
 
     def work(self, actor: Actor, request: dict[str, Any]) -> Answer:
         body, conn = request["body"], self.conn
@@ -178,7 +167,11 @@ class Desk(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.conn.close()
         self.engine.dispose()
-        shutil.rmtree(self.folder)
+
+
+@pytest.fixture(autouse=True)
+def _databases(databases: Databases) -> None:
+    Desk.databases = databases
 
 
 TestDesk = Desk.TestCase

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import BigInteger, bindparam, func, select
 
 from helpdesk.db.engine import Connection, is_sqlite, row_as, touch
 from helpdesk.db.prepared import Prepared
@@ -53,7 +53,7 @@ _LAST_ID = select(func.coalesce(func.max(timeline.c.id), 0))
 _HORIZON = select(func.timeline_horizon())
 _CHANGES_SINCE = select(timeline.c.data).where(
     timeline.c.ticket_id == bindparam("ticket_id"),
-    timeline.c.version > bindparam("version"),
+    timeline.c.version > bindparam("version", type_=BigInteger),  # which a client makes up
     timeline.c.action == "updated",
 )
 

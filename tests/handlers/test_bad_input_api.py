@@ -269,3 +269,32 @@ async def test_a_bug_is_answered_without_its_details(api: Api, monkeypatch: pyte
     response = await api.get("/api/me", token=token)
     assert (response.status, response.code) == (500, "INTERNAL")
     assert b"secret" not in response.body and response.headers["X-Request-Id"]
+
+
+async def test_the_greatest_numbers_that_are_taken_are_too_great_for_nothing(api: Api) -> None:
+    token = await api.token("admin")
+    await api.ticket(token)
+    most, far = 2**53, 10**12
+    changed = await api.patch("/api/tickets/1", {"version": most, "title": "Late"}, token=token)
+    assert (changed.status, changed.code) == (409, "VERSION_MISMATCH")
+    named = await api.patch("/api/tickets/1", {"title": "x"}, token=token, headers={"If-Match": '"999999999999999"'})
+    assert (named.status, named.code) == (412, "PRECONDITION_FAILED")
+    for body in ({"version": 1, "assignee_id": most}, {"version": 1, "sla_minutes": most}):
+        assert (await api.patch("/api/tickets/1", body, token=token)).status == 400
+    comment = await api.post("/api/tickets/1/comments", {"body": "x", "parent": most}, token=token)
+    assert (comment.status, comment.field) == (400, "parent")
+    for path in (
+        f"/api/tickets?offset={far}",
+        f"/api/tickets?offset={far}&status=open,pending",
+        f"/api/tickets?q=printer&offset={far}",
+        f"/api/tickets?q=printer&sort=relevance&offset={far}",
+        "/api/tickets?assignee_id=999999999999999&creator_id=999999999999999",
+        f"/api/tickets/1/comments?offset={far}",
+        f"/api/tickets/1/timeline?offset={far}",
+        f"/api/tickets/1/timeline?q=created&offset={far}",
+        f"/api/users?offset={far}",
+    ):
+        response = await api.get(path, token=token)
+        assert response.status == 200 and response.json["items"] == [], (path, response.body)
+    for path in (f"/api/tickets/{most}", f"/api/users/{most}", "/api/tickets/999999999999999"):
+        assert (await api.get(path, token=token)).status == 404
