@@ -12,6 +12,8 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Row
 
+from helpdesk.errors import Unavailable
+
 T = TypeVar("T")
 Noun = Literal["ticket", "user", "token", "entry"]
 Touched = dict[Noun, set[object]]  # what a commit changed: the ids of each noun, a token's digest
@@ -28,10 +30,12 @@ __all__ = [
     "is_sqlite",
     "new_id",
     "noted",
+    "overloaded",
     "row_as",
     "stripe",
     "touch",
     "touched",
+    "unknown_outcome",
 ]
 
 
@@ -83,6 +87,19 @@ def is_sqlite(conn: Connection) -> bool:
 def stripe(conn: Connection) -> int:
     """A small number that connections which write at the same time seldom share; 0 where only one writes."""
     return 0 if is_sqlite(conn) else conn.connection.dbapi_connection.info.backend_pid % STRIPES  # type: ignore[union-attr]
+
+
+def overloaded() -> Unavailable:
+    """The refusal of work while too much of it waits."""
+    return Unavailable("The server is overloaded; try again in a moment")
+
+
+def unknown_outcome() -> Unavailable:
+    """What a commit is answered with that may or may not have happened."""
+    return Unavailable(
+        "The server could not confirm whether this was stored; repeat the request with the same Idempotency-Key",
+        retry_after_s=5,
+    )
 
 
 def touch(conn: Connection, noun: Noun, key: object) -> None:

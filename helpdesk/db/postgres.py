@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from helpdesk.db import postgres_connection, postgres_locks
-from helpdesk.db.engine import CommitListener, Touched, forget, touched
+from helpdesk.db.engine import CommitListener, Touched, forget, overloaded, touched, unknown_outcome
 from helpdesk.db.postgres_connection import (
     SLOW_STATEMENT_TIMEOUT_S,
     STATEMENT_TIMEOUT_S,
@@ -55,7 +55,7 @@ class _Lane:
     async def do(self, work: Callable[[], T], late: Callable[[], Unavailable]) -> T:
         """`work`'s result. Raises Unavailable when too much waits, and `late()` when it takes too long."""
         if self._waiting >= WAITING_MAX:
-            raise Unavailable("The server is overloaded; try again in a moment")
+            raise overloaded()
         self._waiting += 1
         future = asyncio.get_running_loop().run_in_executor(self._threads, work)
         future.add_done_callback(self._done)
@@ -106,7 +106,7 @@ class PostgresDatabase:
         return await self._slow_readers.do(lambda: self._read(self._slow_readers.engine, fn), _away)
 
     async def write(self, fn: Callable[[Connection], T]) -> T:
-        return await self._writers.do(lambda: self._write(fn), _unknown_outcome)
+        return await self._writers.do(lambda: self._write(fn), unknown_outcome)
 
     async def ping(self) -> None:
         await self.read(lambda conn: conn.execute(text("SELECT 1")).scalar())
@@ -175,7 +175,7 @@ def _write_once(engine: Engine, fn: Callable[[Connection], T]) -> tuple[T, Touch
             if not error.connection_invalidated:
                 raise
             log.warning("the connection was lost during a commit; its outcome is unknown")
-            raise _unknown_outcome() from error
+            raise unknown_outcome() from error
         return outcome, changes
 
 
@@ -197,10 +197,3 @@ def _repeated(work: Callable[[], T]) -> T:
 
 def _away() -> Unavailable:
     return Unavailable("The database cannot answer now; nothing was changed, try again in a moment")
-
-
-def _unknown_outcome() -> Unavailable:
-    return Unavailable(
-        "The server could not confirm whether this was stored; repeat the request with the same Idempotency-Key",
-        retry_after_s=5,
-    )

@@ -20,7 +20,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.db.engine import CommitListener, Touched
+from helpdesk.db.engine import CommitListener, Touched, overloaded
 from helpdesk.db.sqlite_connection import driver, is_store_fault, open_engine
 from helpdesk.db.sqlite_writer import Writer
 from helpdesk.errors import StartError, Unavailable
@@ -90,7 +90,7 @@ class SqliteDatabase:
 
     async def _read_in(self, lane: ThreadPoolExecutor, fn: Callable[[Connection], T]) -> T:
         if self._waiting >= WAITING_MAX:
-            raise Unavailable("The server is overloaded; try again in a moment")
+            raise overloaded()
         self._waiting += 1
         try:
             return await self._loop.run_in_executor(lane, self._read, fn)

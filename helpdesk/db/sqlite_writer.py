@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.db.engine import Touched, forget, noted, touched
+from helpdesk.db.engine import Touched, forget, noted, overloaded, touched, unknown_outcome
 from helpdesk.db.sqlite_connection import driver, is_store_fault
 from helpdesk.errors import Unavailable
 
@@ -59,9 +59,9 @@ class Writer:
     async def do(self, fn: Callable[[Connection], T]) -> T:
         """`fn`'s result once it is durable. Raises Unavailable, or what `fn` raises."""
         if self._failed:
-            raise _unknown_outcome()
+            raise unknown_outcome()
         if self._jobs.qsize() >= QUEUE_MAX:
-            raise Unavailable("The server is overloaded; try again in a moment")
+            raise overloaded()
         job = _Job(fn, self._loop.create_future())
         self._jobs.put(job)
         outcome: T = await job.future
@@ -97,7 +97,7 @@ class Writer:
     def _commit(self, conn: Connection, batch: list[_Job]) -> Touched:
         """Do the jobs in one transaction and commit it; what it touched. A job that fails is undone alone."""
         if self._failed:
-            return _refuse(batch, _unknown_outcome())
+            return _refuse(batch, unknown_outcome())
         raw = driver(conn)
         try:
             self._do_all(conn, raw, batch)
@@ -113,7 +113,7 @@ class Writer:
             log.critical("a commit failed and its outcome is unknown; the server stops", exc_info=True)
             self._failed = True
             self._loop.call_soon_threadsafe(self._on_failure)
-            return _refuse(batch, _unknown_outcome())
+            return _refuse(batch, unknown_outcome())
         return touched(conn)
 
     def _do_all(self, conn: Connection, raw: sqlite3.Connection, batch: list[_Job]) -> None:
@@ -191,10 +191,3 @@ def _refuse(batch: list[_Job], error: Unavailable) -> Touched:
 
 def _nothing_written() -> Unavailable:
     return Unavailable("The database cannot be written now; nothing was changed")
-
-
-def _unknown_outcome() -> Unavailable:
-    return Unavailable(
-        "The server could not confirm whether this was stored; repeat the request with the same Idempotency-Key",
-        retry_after_s=5,
-    )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.desks import Desks, Interruptions, fill
 from tests.process import QUIET, ROOT, RunningServer
 from tests.services import Nginx, Postgres, RedisServer
 
@@ -109,3 +110,23 @@ def cluster(tmp_path: Path, postgres: Postgres, redis: RedisServer) -> Iterator[
     made = Cluster(tmp_path, postgres, redis)
     yield made
     made.remove()
+
+
+@pytest.fixture
+def desks(tmp_path: Path, postgres: Postgres) -> Iterator[Desks]:
+    made = Desks(tmp_path, postgres)
+    yield made
+    made.servers.remove_all()
+
+
+@pytest.fixture
+def desk(desks: Desks) -> str:
+    """A desk on SQLite in which everything has happened that a desk can hold."""
+    url = desks.new_url("sqlite")
+    desks.ask(url, fill)
+    return url
+
+
+@pytest.fixture
+def interruptions(monkeypatch: pytest.MonkeyPatch) -> Interruptions:
+    return Interruptions(monkeypatch)
