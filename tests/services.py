@@ -177,7 +177,7 @@ class Nginx(Service):
     stopping_signal = SIGQUIT  # it finishes what it is answering
 
     def __init__(self) -> None:
-        self._server = program("nginx", "nginx-light")
+        self._server = program("nginx", "nginx")
         super().__init__()
         self.folder.chmod(0o755)
 
