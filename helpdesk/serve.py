@@ -19,7 +19,7 @@ from helpdesk.clock import SystemClock
 from helpdesk.config import Config
 from helpdesk.db.opening import open_database
 from helpdesk.desk import Desk, open_desk
-from helpdesk.errors import StartError
+from helpdesk.errors import StartError, Unavailable
 from helpdesk.first_start import fill_if_empty, refuse_demo_passwords
 from helpdesk.jobs.expiry import Expiry
 from helpdesk.jobs.sla import SlaSweep
@@ -89,15 +89,23 @@ async def serve(config: Config) -> int:
     try:
         desk = open_desk(config, SystemClock(), db)
         try:
-            async with db.alone():
-                await fill_if_empty(desk)
-            await refuse_demo_passwords(desk)
+            await _prepare(desk)
             await _run(desk, sockets, stop)
         finally:
             await desk.close()
     finally:
         await db.close()
     return 1 if failed.is_set() else 0
+
+
+async def _prepare(desk: Desk) -> None:
+    """Fill a new database, and refuse one that is not safe to serve."""
+    try:
+        async with desk.db.alone():
+            await fill_if_empty(desk)
+        await refuse_demo_passwords(desk)
+    except Unavailable as error:
+        raise StartError(f"the database went away while the server started ({error.message})") from None
 
 
 async def _run(desk: Desk, sockets: list[socket.socket], stop: asyncio.Event) -> None:

@@ -71,7 +71,10 @@ class Database(Protocol):
         ...
 
     def alone(self) -> AbstractAsyncContextManager[None]:
-        """Around what only one of all processes on this database may do at a time, as a first start."""
+        """Around what only one of all processes on this database may do at a time, as a first start.
+
+        Raises Unavailable when the store cannot answer, or another process does not come to an end.
+        """
         ...
 
     async def close(self) -> None:

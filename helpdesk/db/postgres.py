@@ -115,9 +115,11 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
-        engine = postgres_connection.open_engine(self._url)
-        holder = postgres_locks.alone(engine)
-        await asyncio.to_thread(holder.__enter__)
+        holder = postgres_locks.alone(postgres_connection.open_engine(self._url))
+        try:
+            await asyncio.to_thread(holder.__enter__)
+        except DBAPIError as error:
+            raise _away() from error
         try:
             yield
         finally:

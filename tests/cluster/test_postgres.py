@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import ProgrammingError
 
-from helpdesk.db import idempotency, postgres, postgres_connection, timeline
+from helpdesk.db import idempotency, postgres, postgres_connection, postgres_locks, timeline
 from helpdesk.db.engine import Connection, touch
 from helpdesk.db.idempotency import KeptAnswer
 from helpdesk.db.migrations.run import HEAD, prepare_postgres
@@ -332,3 +332,15 @@ async def test_who_lost_its_lock_to_another_stops(url: str, engine: Engine, monk
     await asyncio.wait_for(has_failed.wait(), 10)
     await db.close()
     other.release()
+
+
+async def test_who_waits_in_vain_to_be_alone_hears_that_the_database_is_away(
+    url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_locks, "_WAIT_S", 1)
+    async with opened(url) as db:
+        with postgres_locks.alone(engine), pytest.raises(Unavailable):
+            async with db.alone():
+                pass
+        async with db.alone():
+            pass
