@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from helpdesk.db import users as user_store
 from tests.conftest import Api, Start
 
 pytestmark = pytest.mark.gen_test
@@ -69,7 +70,9 @@ async def test_two_admins_who_demote_each_other_at_once_leave_one(api: Api) -> N
         api.patch(f"/api/users/{two['user']['id']}", {"role": "user"}, token=one["token"]),
         api.patch(f"/api/users/{one['user']['id']}", {"active": False}, token=two["token"]),
     )
-    assert sorted(a.status for a in answers) == [200, 409]
+    # The other one is told so, or came so late that its sender was no admin any more.
+    assert sorted(a.status for a in answers) in ([200, 409], [200, 403], [200, 401])
+    assert await api.desk.db.read(lambda conn: user_store.count_other_admins(conn, 0)) == 1
 
 
 async def test_a_deactivated_admin_is_none_that_is_left(api: Api) -> None:
