@@ -92,6 +92,9 @@ class OnSqlite:
         server = Party("server", lambda: family(self.server.process.pid))
         return measure("SQLite, 1 process", self.server.url, [server], seconds)
 
+    def stop(self) -> None:
+        self.server.stop()
+
 
 class OnPostgres:
     def __init__(self, folder: Path, count: int, services: tuple[Postgres, RedisServer]) -> None:
@@ -115,6 +118,9 @@ class OnPostgres:
         ]
         plural = "process" if self.count == 1 else "processes"
         return measure(f"PostgreSQL, {self.count} {plural}", cluster.url, parties, seconds)
+
+    def stop(self) -> None:
+        self.cluster.remove()
 
 
 def lost_process(services: tuple[Postgres, RedisServer], folder: Path) -> dict[str, Any]:
@@ -183,18 +189,21 @@ def main() -> None:
     services = (Postgres(fsync=True), RedisServer())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        desks: list[OnSqlite | OnPostgres] = []
         try:
-            desks: list[OnSqlite | OnPostgres] = [OnSqlite(folder)]
+            desks.append(OnSqlite(folder))
             desks += [OnPostgres(folder / f"of{count}", count, services) for count in (1, 2, 4)]
             rounds = [[desk.row(seconds) for desk in desks] for _ in range(ROUNDS)]
             rows = [middle(list(of_desk)) for of_desk in zip(*rounds, strict=True)]
             show(rows)
-            for desk in desks:
-                desk.server.stop() if isinstance(desk, OnSqlite) else desk.cluster.remove()
+            while desks:
+                desks.pop().stop()
             lost = lost_process(services, folder / "lost")
             print("\na process of four is killed:", lost)
             Path("docs/cluster.json").write_text(json.dumps({"rows": rows, "lost": lost}, indent=1) + "\n")
         finally:
+            for desk in desks:
+                desk.stop()
             for service in services:
                 service.remove()
 

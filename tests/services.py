@@ -174,8 +174,6 @@ class RedisServer(Service):
 class Nginx(Service):
     """nginx with a configuration file that the caller wrote into `folder`."""
 
-    stopping_signal = SIGQUIT  # it finishes what it is answering
-
     def __init__(self) -> None:
         self._server = program("nginx", "nginx")
         super().__init__()

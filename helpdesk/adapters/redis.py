@@ -74,6 +74,7 @@ class Redis:
         try:
             answer = await question()
         except self._errors as error:
+            _stop_if_cancelled()
             self._note_failure(error)
             raise RedisAway from error
         self._note_answer()
@@ -103,9 +104,17 @@ class Redis:
                         if await subscription.get_message(timeout=None) is not None:
                             hear()
             except self._errors as error:
+                _stop_if_cancelled()
                 log.debug("Redis gives no signs (%s)", error)
                 await asyncio.sleep(PAUSE_S)
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self._client.aclose()
+
+
+def _stop_if_cancelled() -> None:
+    """Raise CancelledError in a task that was told to end: an error while a connection was let go of hides that."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

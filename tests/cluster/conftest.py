@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from signal import SIGCONT
 
 import pytest
 
@@ -96,9 +97,12 @@ class Cluster:
 
     def remove(self) -> None:
         """Stop everything of it; each server that still runs must end well."""
-        statuses = [process.stop() for process in self.processes if process.process.poll() is None]
         if self._nginx is not None:
             self._nginx.remove()
+        running = [process for process in self._all if process.process.poll() is None]
+        for process in running:
+            process.process.send_signal(SIGCONT)  # a test that failed may have left it paused
+        statuses = [process.stop() for process in running]
         assert set(statuses) <= {0}, self.errors()[-3000:]
         self.sql("SELECT pg_sleep(0)")  # the database server is well too
         self.postgres.sql(f"DROP DATABASE {self.database} WITH (FORCE)")

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
+from redis.asyncio.client import PubSub
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from helpdesk.adapters import redis as adapter
 from helpdesk.adapters.redis import Redis, RedisAway
@@ -188,3 +190,21 @@ async def test_signs_come_again_after_redis_was_away(own_redis: RedisServer, clo
 def test_an_address_that_is_none_stops_the_start(url: str, clock: FakeClock) -> None:
     with pytest.raises(StartError, match="--redis-url"):
         Redis(url, clock.monotonic)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_who_is_told_to_end_ends_though_letting_go_of_redis_fails(
+    own_redis: RedisServer, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(_self: PubSub) -> None:
+        raise RedisConnectionError("gone")
+
+    async with asking(own_redis, clock) as redis:
+        heard = asyncio.Event()
+        following = asyncio.create_task(redis.follow("signs", heard.set))
+        await heard.wait()
+        with monkeypatch.context() as patch:
+            patch.setattr(PubSub, "aclose", fails)
+            following.cancel()
+            done, _ = await asyncio.wait([following], timeout=5)
+        assert following in done and following.cancelled()
