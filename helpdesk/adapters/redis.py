@@ -101,8 +101,10 @@ class Redis:
                     await subscription.subscribe(channel)
                     while True:
                         # The confirmation of the subscription comes first; what was before it was missed.
-                        if await subscription.get_message(timeout=None) is not None:
+                        # Not without end: a cancellation that meets a message can be lost in there.
+                        if await subscription.get_message(timeout=PAUSE_S) is not None:
                             hear()
+                        _stop_if_cancelled()
             except self._errors as error:
                 _stop_if_cancelled()
                 log.debug("Redis gives no signs (%s)", error)
