@@ -72,6 +72,7 @@ class _Lane:
             future.exception()  # seen, or asyncio would log that nobody has
 
     def close(self) -> None:
+        """Finish what was handed over; blocks until it is done."""
         self._threads.shutdown()
         self.engine.dispose()
 
@@ -97,24 +98,30 @@ class PostgresDatabase:
         self._keeper = asyncio.create_task(self._keep_lock())
 
     def on_commit(self, listener: CommitListener) -> None:
+        """Of this process's commits only; the others' come by wakeups.py."""
         self._listeners.append(listener)
 
     async def read(self, fn: Callable[[Connection], T]) -> T:
+        """In REPEATABLE READ. Raises Unavailable after 15 s at the latest, and whatever `fn` raises."""
         return await self._readers.do(lambda: self._read(self._readers.engine, fn), _away)
 
     async def read_slowly(self, fn: Callable[[Connection], T]) -> T:
+        """The same within 35 s, in connections of its own."""
         return await self._slow_readers.do(lambda: self._read(self._slow_readers.engine, fn), _away)
 
     async def write(self, fn: Callable[[Connection], T]) -> T:
+        """In READ COMMITTED; `fn` runs up to ATTEMPTS times. Raises Unavailable, and whatever `fn` raises."""
         return await self._writers.do(lambda: self._write(fn), unknown_outcome)
 
     async def ping(self) -> None:
+        """Raises Unavailable also on a standby, which takes no writes."""
         await self.read(lambda conn: conn.execute(text("SELECT 1")).scalar())
         if await self.write(lambda conn: conn.execute(text("SELECT pg_is_in_recovery()")).scalar()):
             raise _away()
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
+        """By an advisory lock of all processes. Raises Unavailable after 300 s of waiting."""
         holder = postgres_locks.alone(postgres_connection.open_engine(self._url))
         try:
             await asyncio.to_thread(holder.__enter__)
@@ -126,6 +133,7 @@ class PostgresDatabase:
             await asyncio.to_thread(holder.__exit__, None, None, None)
 
     async def close(self) -> None:
+        """Finish what was handed over, then give up the connections and the lock."""
         self._keeper.cancel()
         await asyncio.gather(self._keeper, return_exceptions=True)
         for lane in (self._readers, self._slow_readers, self._writers):

@@ -78,6 +78,7 @@ class UseLock:
                 raise LockLost
 
     def release(self) -> None:
+        """Give the lock up; nothing when it is not held."""
         with self._lock:
             if self._conn is not None:
                 self._conn.close()

@@ -48,6 +48,7 @@ class DataLock:
             ) from None
 
     def release(self) -> None:
+        """Give the lock up."""
         os.close(self._fd)
 
 

@@ -12,6 +12,7 @@ down_revision = None
 
 
 def upgrade() -> None:
+    """Make all tables of schema.py, and what each engine has beside them."""
     # Until 1.0.0 is out the first revision follows schema.py; the ones after it are written out.
     conn = op.get_bind()
     metadata.create_all(conn)

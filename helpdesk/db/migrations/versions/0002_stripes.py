@@ -13,6 +13,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
+    """Count the tickets anew into a striped table, where it is not striped yet."""
     conn = op.get_bind()
     if "stripe" in {column["name"] for column in inspect(conn).get_columns("ticket_counts")}:
         return  # made by 0001, which follows schema.py
