@@ -13,6 +13,7 @@ from helpdesk.live import Hub
 from helpdesk.login_throttle import LoginThrottle, SharedLoginThrottle, Throttle
 from helpdesk.logs import AccessLog
 from helpdesk.passwords import Passwords
+from helpdesk.problems import Problems
 from helpdesk.ratelimit import Buckets, SharedTokenBuckets, TokenBuckets
 from helpdesk.sessions import Sessions
 from helpdesk.wakeups import Wakeups
@@ -32,6 +33,7 @@ class Desk:
     hub: Hub
     wakeups: Wakeups | None  # None where nobody else writes
     access_log: AccessLog
+    problems: Problems
     started_at: float  # on the monotonic clock, in seconds
     draining: bool = False  # the server stops; connections are closed after their answer
     in_hand: int = 0  # requests that a handler works on
@@ -44,8 +46,8 @@ class Desk:
         self.access_log.write()
 
 
-def open_desk(config: Config, clock: Clock, db: Database) -> Desk:
-    """Put the parts together; to be called on the event loop."""
+def open_desk(config: Config, clock: Clock, db: Database, problems: Problems) -> Desk:
+    """Put the parts together; call it on the event loop. `problems` is what `db` reports to as well."""
     redis = Redis(config.redis_url, clock.monotonic) if config.redis_url else None
     hub = Hub(db, clock)
     return Desk(
@@ -61,6 +63,7 @@ def open_desk(config: Config, clock: Clock, db: Database) -> Desk:
         hub=hub,
         wakeups=Wakeups(db, redis, hub) if redis and db.is_shared else None,
         access_log=AccessLog(config.log_format),
+        problems=problems,
         started_at=clock.monotonic(),
     )
 

@@ -23,6 +23,7 @@ from helpdesk.errors import StartError, Unavailable
 from helpdesk.first_start import fill_if_empty, refuse_demo_passwords
 from helpdesk.jobs.expiry import Expiry
 from helpdesk.jobs.sla import SlaSweep
+from helpdesk.problems import Problems
 
 log = logging.getLogger("helpdesk")
 
@@ -85,9 +86,10 @@ async def serve(config: Config) -> int:
         stop.set()
 
     sockets = _bind(config)
-    db = open_database(config, on_failure=fail)
+    problems = Problems()
+    db = open_database(config, on_failure=fail, problems=problems)
     try:
-        desk = open_desk(config, SystemClock(), db)
+        desk = open_desk(config, SystemClock(), db, problems)
         try:
             await _prepare(desk)
             await _run(desk, sockets, stop)

@@ -17,6 +17,7 @@ from helpdesk.clock import parse_rfc3339
 from helpdesk.config import Config, Rate
 from helpdesk.db.engine import Connection
 from helpdesk.desk import Desk, open_desk
+from helpdesk.problems import Problems
 from helpdesk.serve import Server
 from tests.databases import Databases, PostgresDatabases, SqliteDatabases
 from tests.services import Postgres
@@ -215,7 +216,7 @@ def start(io_loop: IOLoop, clock: FakeClock, config: Config, databases: Database
 
     async def open_api(settings: Config) -> tuple[Api, Server]:
         assert settings.database_url is not None
-        desk = open_desk(settings, clock, databases.open(settings.database_url))
+        desk = open_desk(settings, clock, databases.open(settings.database_url), Problems())
         server = Server(desk)
         server.listen(0, "127.0.0.1")
         port = next(iter(server._sockets.values())).getsockname()[1]

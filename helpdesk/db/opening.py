@@ -23,29 +23,30 @@ from helpdesk.db.postgres import PostgresDatabase
 from helpdesk.db.postgres_locks import UseLock
 from helpdesk.db.sqlite import DataLock, SqliteDatabase
 from helpdesk.errors import StartError
+from helpdesk.problems import Problems
 
 COPY_TIMEOUT_S = 600  # for one statement of a copy: it counts all rows of a table, and makes statistics
 
 
-def open_database(config: Config, *, on_failure: Callable[[], None]) -> Database:
+def open_database(config: Config, *, on_failure: Callable[[], None], problems: Problems) -> Database:
     """The database, ready; to be called on the event loop.
 
-    `on_failure`: see SqliteDatabase and PostgresDatabase. Raises StartError.
+    For `on_failure` and `problems` see SqliteDatabase and PostgresDatabase. Raises StartError.
     """
     if config.is_sqlite:
-        return _open_sqlite(config.database_path, on_failure)
+        return _open_sqlite(config.database_path, on_failure, problems)
     assert config.database_url is not None
-    return _open_postgres(config.database_url, on_failure, shared=config.redis_url is not None)
+    return _open_postgres(config.database_url, on_failure, problems, shared=config.redis_url is not None)
 
 
-def _open_sqlite(path: Path, on_failure: Callable[[], None]) -> Database:
+def _open_sqlite(path: Path, on_failure: Callable[[], None], problems: Problems) -> Database:
     _make_directory(path.parent)
     try:
         lock = DataLock(path)
     except OSError as error:
         raise _not_writable(path, error) from None
     prepare_sqlite(path)
-    return SqliteDatabase(path, lock, on_failure=on_failure)
+    return SqliteDatabase(path, lock, on_failure=on_failure, problems=problems)
 
 
 def _not_writable(path: Path, error: OSError) -> StartError:
@@ -64,7 +65,7 @@ def _make_directory(directory: Path) -> None:
         raise StartError(f"cannot write in {directory}; make it writable or choose another --data-dir")
 
 
-def _open_postgres(url: str, on_failure: Callable[[], None], *, shared: bool) -> Database:
+def _open_postgres(url: str, on_failure: Callable[[], None], problems: Problems, *, shared: bool) -> Database:
     place = postgres_connection.place(url)
     engine = postgres_connection.open_engine(url)
     try:
@@ -76,7 +77,7 @@ def _open_postgres(url: str, on_failure: Callable[[], None], *, shared: bool) ->
             raise
     except DBAPIError as error:
         raise _not_reachable(place, error) from None
-    return PostgresDatabase(url, lock, on_failure=on_failure)
+    return PostgresDatabase(url, lock, on_failure=on_failure, problems=problems)
 
 
 def _not_reachable(place: str, error: DBAPIError) -> StartError:

@@ -28,6 +28,7 @@ from helpdesk.db.postgres_connection import (
 )
 from helpdesk.db.postgres_locks import LockLost, UseLock
 from helpdesk.errors import Unavailable
+from helpdesk.problems import Problems
 
 T = TypeVar("T")
 log = logging.getLogger("helpdesk.db")
@@ -81,12 +82,20 @@ class PostgresDatabase:
     """`Database` on PostgreSQL, already migrated.
 
     `lock` says that this process may use it; `on_failure` is called once, on the loop, when another
-    process has taken it meanwhile: this one must stop then.
+    process has taken it meanwhile: this one must stop then. What leaves it working goes to `problems`.
     """
 
     is_shared = True
 
-    def __init__(self, url: str, lock: UseLock, *, on_failure: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        url: str,
+        lock: UseLock,
+        *,
+        on_failure: Callable[[], None] = lambda: None,
+        problems: Problems | None = None,
+    ) -> None:
+        self._problems = problems or Problems()
         self._loop = asyncio.get_running_loop()
         self._url = url
         self._listeners: list[CommitListener] = []

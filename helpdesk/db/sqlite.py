@@ -24,6 +24,7 @@ from helpdesk.db.engine import CommitListener, Touched, overloaded
 from helpdesk.db.sqlite_connection import driver, is_store_fault, open_engine
 from helpdesk.db.sqlite_writer import Writer
 from helpdesk.errors import StartError, Unavailable
+from helpdesk.problems import Problems
 
 T = TypeVar("T")
 
@@ -56,15 +57,21 @@ class SqliteDatabase:
     """`Database` on one SQLite file, already migrated; `lock`, where given, is released at the end.
 
     `on_failure` is called once, on the loop, when a commit has failed; the process should end then
-    for its supervisor to start anew.
+    for its supervisor to start anew. What leaves it working goes to `problems`.
     """
 
     is_shared = False
 
     def __init__(
-        self, path: Path, lock: DataLock | None = None, *, on_failure: Callable[[], None] = lambda: None
+        self,
+        path: Path,
+        lock: DataLock | None = None,
+        *,
+        on_failure: Callable[[], None] = lambda: None,
+        problems: Problems | None = None,
     ) -> None:
         self._lock = lock
+        self._problems = problems or Problems()
         self._loop = asyncio.get_running_loop()
         self._listeners: list[CommitListener] = []
         self._engine = open_engine(path, read_only=True)

@@ -13,7 +13,7 @@ from helpdesk.handlers.base import ApiHandler
 from helpdesk.handlers.body_limit import BODY_MAX_BYTES
 from helpdesk.handlers.calls import call
 from helpdesk.messages import fields as f
-from helpdesk.messages.meta import Health, Limits, Manifest, ManifestCall, Meta
+from helpdesk.messages.meta import Health, Limits, Manifest, ManifestCall, Meta, Problem
 
 NAME = "HelpDesk Mini"
 HEALTH_TIMEOUT_S = 2.0
@@ -29,9 +29,13 @@ class HealthHandler(ApiHandler):
                 await self.desk.db.ping()
         except (TimeoutError, AppError):
             self.set_header("Retry-After", "5")
-            self.send_json(Health("unavailable", "unavailable", __version__, uptime_s), 503)
+            self.send_json(Health("unavailable", "unavailable", __version__, uptime_s, self._problems()), 503)
             return
-        self.send_json(Health("ok", "ok", __version__, uptime_s))
+        problems = self._problems()
+        self.send_json(Health("degraded" if problems else "ok", "ok", __version__, uptime_s, problems))
+
+    def _problems(self) -> list[Problem]:
+        return [Problem(part, message) for part, message in self.desk.problems.current()]
 
 
 class MetaHandler(ApiHandler):

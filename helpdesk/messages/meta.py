@@ -7,11 +7,21 @@ import msgspec
 from helpdesk.messages import fields as f
 
 
-class Health(msgspec.Struct, frozen=True):
+class Problem(msgspec.Struct, frozen=True):
+    """A part of the server that does not work, and what that means."""
+
+    part: str
+    message: str
+
+
+class Health(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`status` is "ok", "degraded" (most of it works) or "unavailable". `problems` is there only when there are any."""
+
     status: str
     database: str
     version: str
     uptime_seconds: float
+    problems: list[Problem] = []
 
 
 class Limits(msgspec.Struct, frozen=True):
