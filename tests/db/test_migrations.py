@@ -7,6 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 
 from helpdesk.db import schema
 from helpdesk.db.migrations import run
@@ -78,7 +80,13 @@ def test_a_folder_is_no_database(path: Path) -> None:
 
 
 def test_a_first_start_that_was_cut_short_can_be_done_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(schema.EXTRAS, "sqlite", ("CREATE NONSENSE",))
+    upgrade = command.upgrade
+
+    def fail_at_the_end(config: Config, revision: str) -> None:
+        upgrade(config, revision)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(command, "upgrade", fail_at_the_end)
     with pytest.raises(StartError):
         prepare_sqlite(path)
     assert execute(path, "SELECT name FROM sqlite_master") == []

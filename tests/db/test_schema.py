@@ -1,0 +1,94 @@
+"""The migrations and schema.py agree, and a desk of any earlier commit is brought to the newest revision."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from helpdesk.db import schema
+from helpdesk.db.migrations.run import HEAD, prepare_sqlite
+from helpdesk.db.sqlite_connection import open_engine
+
+# Demo desks made by the first commit that could make one, and by each whose tables differ from those
+# of the one before it, until 0001 was frozen. A later desk differs by its revision alone.
+DESKS = sorted((Path(__file__).parent / "desks").glob("*.db.gz"))
+KEPT = ("users", "tokens", "tickets", "ticket_tags", "comments", "timeline", "idempotency")
+
+
+def shape(path: Path) -> dict[str, list[str]]:
+    """The definition of everything in a database, in one spelling."""
+    with closing(sqlite3.connect(path)) as conn:
+        rows = conn.execute(
+            "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND name NOT LIKE 'search_%'"
+        ).fetchall()
+    return {name: parts(re.sub(r'[\s"]+', "", sql or "").lower()) for name, sql in rows if name != "alembic_version"}
+
+
+def parts(definition: str) -> list[str]:
+    """A statement's columns and constraints, sorted: a column added later stands behind the constraints."""
+    found, depth = [""], 0
+    for character in definition:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == "," and depth == 1:
+            found.append("")
+        else:
+            found[-1] += character
+    head, _, first = found[0].partition("(")
+    last, _, tail = found[-1].rpartition(")")
+    columns = [first, *found[1:-1], last] if len(found) > 1 else [definition]
+    return [head, tail, *sorted(columns)]
+
+
+def rows(path: Path, table: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as conn:
+        names = ", ".join(f'"{column}"' for (column,) in conn.execute(f"SELECT name FROM pragma_table_info('{table}')"))
+        return sorted(conn.execute(f"SELECT {names} FROM {table}").fetchall(), key=repr)
+
+
+def revision(path: Path) -> str:
+    with closing(sqlite3.connect(path)) as conn:
+        return str(conn.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Path:
+    """A database made by the migrations."""
+    path = tmp_path / "fresh.db"
+    prepare_sqlite(path)
+    return path
+
+
+def test_the_migrations_make_what_schema_py_says(tmp_path: Path, fresh: Path) -> None:
+    path = tmp_path / "by-schema.db"
+    with open_engine(path, read_only=False).begin() as conn:
+        schema.metadata.create_all(conn)
+        for statement in schema.EXTRAS["sqlite"]:
+            conn.exec_driver_sql(statement)
+    assert shape(fresh) == shape(path)
+
+
+@pytest.mark.parametrize("desk", DESKS, ids=lambda desk: desk.name.partition(".")[0])
+def test_a_desk_of_an_earlier_commit_is_migrated_and_keeps_every_row(desk: Path, tmp_path: Path, fresh: Path) -> None:
+    path = tmp_path / "desk.db"
+    path.write_bytes(gzip.decompress(desk.read_bytes()))
+    before = {table: rows(path, table) for table in KEPT}
+    assert len(before["tickets"]) == 13
+    prepare_sqlite(path)
+    assert revision(path) == HEAD
+    after = {table: rows(path, table) for table in KEPT}
+    assert {table: len(rows) for table, rows in after.items()} == {table: len(rows) for table, rows in before.items()}
+    for table in KEPT:
+        width = len(before[table][0]) if before[table] else 0
+        assert [row[:width] for row in after[table]] == before[table], table
+    made, wanted = shape(path), shape(fresh)
+    assert made.keys() == wanted.keys()
+    different = {name for name in wanted if made[name] != wanted[name]}
+    assert not different, {name: (made[name], wanted[name]) for name in different}
+    with closing(sqlite3.connect(path)) as conn:
+        counted = conn.execute("SELECT sum(tickets) FROM ticket_counts").fetchone()
+        assert counted == (13,) and conn.execute("PRAGMA integrity_check").fetchone() == ("ok",)
