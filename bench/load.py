@@ -23,10 +23,10 @@ import msgspec
 from bench.histories import AGENTS, COMMENTS_EACH, END, REQUESTERS, SPAN_MS, History, histories
 from bench.texts import Texts
 from helpdesk.clock import rfc3339
+from helpdesk.db.data_lock import DataLock
 from helpdesk.db.migrations.run import prepare_sqlite
 from helpdesk.db.schema import metadata
 from helpdesk.db.search.fts5 import DOCUMENT_BITS, PREFIX_INDEXED
-from helpdesk.db.sqlite import DataLock
 from helpdesk.domain import clocks, sla
 from helpdesk.domain.sla import SlaClock
 from helpdesk.domain.words import index_text

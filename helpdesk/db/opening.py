@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from helpdesk.config import Config
 from helpdesk.db import postgres_connection, sqlite_connection
+from helpdesk.db.data_lock import DataLock
 from helpdesk.db.engine import Connection, Database
 from helpdesk.db.migrations.run import (
     prepare_postgres,
@@ -21,7 +22,7 @@ from helpdesk.db.migrations.run import (
 )
 from helpdesk.db.postgres import PostgresDatabase
 from helpdesk.db.postgres_locks import UseLock
-from helpdesk.db.sqlite import DataLock, SqliteDatabase
+from helpdesk.db.sqlite import SqliteDatabase
 from helpdesk.errors import StartError
 from helpdesk.problems import Problems
 

@@ -7,8 +7,6 @@ WAL database when two connections do so at once. A lock file keeps a second serv
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -20,10 +18,11 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from helpdesk.db.data_lock import DataLock
 from helpdesk.db.engine import CommitListener, Touched, overloaded
 from helpdesk.db.sqlite_connection import driver, is_store_fault, open_engine
 from helpdesk.db.sqlite_writer import Writer
-from helpdesk.errors import StartError, Unavailable
+from helpdesk.errors import Unavailable
 from helpdesk.problems import Problems
 
 T = TypeVar("T")
@@ -31,26 +30,6 @@ T = TypeVar("T")
 READERS = 2  # more threads only fight over the interpreter lock (measured: 4 are no faster)
 SLOW_READERS = 2  # for searches and reports; they wait for each other, and no short read for them
 WAITING_MAX = 1024  # reads waiting; past that the answer is 503
-
-
-class DataLock:
-    """Holds `<database>.lock` for this process; it is released when the process ends, however it ends."""
-
-    def __init__(self, database: Path) -> None:
-        real = database.resolve()  # a second name for the file is no second database
-        self._path = real.with_name(real.name + ".lock")
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._fd)
-            raise StartError(
-                f"another server is using {database}; stop it, or start this one with another --data-dir"
-            ) from None
-
-    def release(self) -> None:
-        """Give the lock up."""
-        os.close(self._fd)
 
 
 class SqliteDatabase:

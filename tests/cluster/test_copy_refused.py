@@ -11,9 +11,9 @@ from sqlalchemy import text
 from helpdesk import copying
 from helpdesk.db import copying as store
 from helpdesk.db import postgres_connection
+from helpdesk.db.data_lock import DataLock
 from helpdesk.db.engine import Connection
 from helpdesk.db.postgres_locks import UseLock
-from helpdesk.db.sqlite import DataLock
 from helpdesk.errors import StartError
 from tests.cluster.desks import (
     Desks,

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from helpdesk.db import users
+from helpdesk.db.data_lock import DataLock
 from helpdesk.db.engine import Connection, Touched, touch
 from helpdesk.db.migrations.run import HEAD, KNOWN, prepare_sqlite
-from helpdesk.db.sqlite import DataLock, SqliteDatabase
+from helpdesk.db.sqlite import SqliteDatabase
 from helpdesk.db.sqlite_connection import driver, open_engine
 from helpdesk.errors import StartError, Unavailable
 
