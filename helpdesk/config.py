@@ -146,9 +146,17 @@ def _origins(text: str) -> tuple[str, ...]:
 
 def _networks(text: str) -> tuple[Any, ...]:
     try:
-        return tuple(ipaddress.ip_network(word, strict=False) for word in _words(text))
+        return tuple(_unmapped(ipaddress.ip_network(word, strict=False)) for word in _words(text))
     except ValueError:
         raise ValueError("addresses or networks like 10.0.0.0/8, with commas between") from None
+
+
+def _unmapped(network: Any) -> Any:
+    """A network of IPv4 addresses that is written as one of IPv6 (`::ffff:10.0.0.0/104`), as what it is."""
+    start = getattr(network.network_address, "ipv4_mapped", None)
+    if start is None or network.prefixlen < 96:
+        return network
+    return ipaddress.ip_network((start, network.prefixlen - 96))
 
 
 def parse_database_url(text: str) -> str | None:
@@ -190,7 +198,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("login_limit", "10/15min", "failed logins for one name from one address; 0 for no limit", parse_rate),
     Setting("cors_origins", "", "origins that may call the API from a page of theirs, or *", _origins),
     Setting("allowed_hosts", "", "host names served in production mode; any when absent", _words),
-    Setting("trusted_proxies", "", "addresses or networks whose X-Forwarded-For counts", _networks),
+    Setting("trusted_proxies", "", "addresses or networks whose X-Forwarded-For and -Proto count", _networks),
     Setting("token_days", "30", "days until a token expires", _whole(1, 3650)),
     Setting("idempotency_hours", "24", "hours that an Idempotency-Key is kept", _whole(1, 8760)),
     Setting("bcrypt_cost", "12", "cost of password hashing, 2 to its power rounds (4 is for tests)", _whole(4, 16)),

@@ -12,6 +12,7 @@ from helpdesk.db.engine import Connection
 from helpdesk.domain import idempotency
 from helpdesk.domain.access import Actor
 from helpdesk.domain.idempotency import Answer, Claim
+from helpdesk.handlers.addresses import limit_key
 from helpdesk.handlers.http import HttpHandler
 from helpdesk.ratelimit import Standing
 
@@ -50,7 +51,7 @@ class CallerHandler(HttpHandler):
             self._refused_token = error
         if self.desk.buckets is None:
             return
-        key = f"user:{self._actor.id}" if self._actor else f"address:{self.client_address}"
+        key = f"user:{self._actor.id}" if self._actor else f"address:{limit_key(self.client_address)}"
         standing = self._standing = await self.desk.buckets.take(key)
         self._set_rate_fields(standing)
         if not standing.taken:

@@ -17,7 +17,7 @@ from helpdesk import errors
 from helpdesk.config import LOOPBACK_NAMES
 from helpdesk.desk import Desk
 from helpdesk.errors import AppError
-from helpdesk.handlers.addresses import client_address
+from helpdesk.handlers.addresses import client_address, is_secure
 from helpdesk.handlers.body_limit import BODY_MAX_BYTES, BodyLimit
 
 log = logging.getLogger("helpdesk.http")
@@ -40,6 +40,7 @@ PAGE_HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+HSTS = "max-age=31536000"  # a year; no other host of the domain is bound by it
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -77,6 +78,8 @@ class HttpHandler(RequestHandler):
 
     def set_shared_headers(self) -> None:
         """Set the headers that every answer has and that the desk's state decides."""
+        if self.is_secure:
+            self._headers["Strict-Transport-Security"] = HSTS
         if self.desk.draining:
             self._headers["Connection"] = "close"
 
@@ -92,7 +95,15 @@ class HttpHandler(RequestHandler):
     @property
     def client_address(self) -> str:
         """The client's own address, also behind proxies that are trusted."""
-        return client_address(self.request, self.desk.config.trusted_proxies)
+        found: str | None = self.__dict__.get("_client_address")
+        if found is None:
+            found = self._client_address = client_address(self.request, self.desk.config.trusted_proxies)
+        return found
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the client speaks TLS, to a proxy that is trusted to say so."""
+        return is_secure(self.request, self.desk.config.trusted_proxies)
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
         # A path that is no UTF-8 is a path that does not exist, not a bad request.

@@ -61,6 +61,10 @@ class PlainHandler(PasswordChecks):
         if result is not None:
             await result
 
+    def set_cookie(self, name: str, value: str | bytes, *args: Any, **options: Any) -> None:
+        """Set a cookie, Tornado's form token too; behind TLS it is sent over TLS only."""
+        super().set_cookie(name, value, *args, **(options | {"secure": self.is_secure}))
+
     def form(self, *names: str) -> dict[str, str]:
         """Those fields of the form that were filled in."""
         return {name: text for name in names if (text := self.get_body_argument(name, "", strip=False))}
@@ -131,7 +135,6 @@ class PlainLoginHandler(PlainHandler):
             expires_days=days,
             httponly=True,
             samesite="Strict",
-            secure=self.request.protocol == "https",
         )
         self.redirect("/plain", status=303)
 

@@ -17,8 +17,9 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 class Browser:
     """Keeps cookies and form tokens, as a browser does."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, headers: dict[str, str] | None = None) -> None:
         self.api = api
+        self.headers = headers or {}  # of every request
         self.cookies: dict[str, str] = {}
         self.page = ""
 
@@ -43,7 +44,8 @@ class Browser:
         return found[1]
 
     def _cookie(self) -> dict[str, str]:
-        return {"Cookie": "; ".join(f"{n}={v}" for n, v in self.cookies.items())} if self.cookies else {}
+        cookies = "; ".join(f"{n}={v}" for n, v in self.cookies.items())
+        return self.headers | ({"Cookie": cookies} if cookies else {})
 
     def _keep(self, response: Response) -> Response:
         for line in response.headers.get_list("Set-Cookie"):
