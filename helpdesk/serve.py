@@ -9,18 +9,16 @@ import signal
 import socket
 from typing import Any
 
-from tornado.httpserver import HTTPServer
-from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 
 from helpdesk import __version__, logs
-from helpdesk.app import make_app, unparsable_message
 from helpdesk.clock import SystemClock
 from helpdesk.config import Config
 from helpdesk.db.opening import open_database
 from helpdesk.desk import Desk, open_desk
 from helpdesk.errors import StartError, Unavailable
 from helpdesk.first_start import fill_if_empty, refuse_demo_passwords
+from helpdesk.http_server import Server
 from helpdesk.jobs.expiry import Expiry
 from helpdesk.jobs.sla import SlaSweep
 from helpdesk.problems import Problems
@@ -28,46 +26,6 @@ from helpdesk.problems import Problems
 log = logging.getLogger("helpdesk")
 
 DRAIN_S = 10.0  # for the requests in hand after SIGTERM
-IDLE_TIMEOUT_S = 75.0  # for the next request on a connection that is kept open
-MAX_HEADER_BYTES = 64 * 1024
-_TORNADO_400 = b"HTTP/1.1 400 Bad Request\r\n\r\n"
-
-
-class Server(HTTPServer):
-    """Tornado's server, with our error shape where Tornado answers by itself."""
-
-    def __init__(self, desk: Desk) -> None:
-        """Tornado configures a server in `initialize`, with these arguments."""
-
-    def initialize(self, desk: Desk) -> None:  # type: ignore[override]
-        self._desk = desk
-        super().initialize(
-            make_app(desk),
-            idle_connection_timeout=IDLE_TIMEOUT_S,
-            max_header_size=MAX_HEADER_BYTES,
-            max_body_size=2**60,  # BodyLimit does this, with an answer in our shape
-        )
-
-    def handle_stream(self, stream: IOStream, address: Any) -> None:
-        # A message that Tornado cannot parse never reaches a handler: its connection writes a bare
-        # status line. Here is the one place to put an answer in its stead.
-        write = stream.write
-        stream.write = lambda data: write(unparsable_message() if data == _TORNADO_400 else data)  # type: ignore[method-assign]
-        super().handle_stream(stream, address)
-
-    async def drain(self, timeout_s: float) -> None:
-        """Stop accepting, let the requests in hand finish, close what is idle."""
-        self.stop()
-        try:
-            async with asyncio.timeout(timeout_s):
-                while self._busy():  # noqa: ASYNC110 (idle sockets tell nobody that they are idle)
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            log.warning("requests still ran after %s s and were cut off", timeout_s)
-        await self.close_all_connections()
-
-    def _busy(self) -> bool:
-        return self._desk.in_hand > 0 or any(conn.stream.writing() for conn in self._connections)
 
 
 async def serve(config: Config) -> int:

@@ -17,8 +17,8 @@ from helpdesk.clock import parse_rfc3339
 from helpdesk.config import Config, Rate
 from helpdesk.db.engine import Connection
 from helpdesk.desk import Desk, open_desk
+from helpdesk.http_server import Server
 from helpdesk.problems import Problems
-from helpdesk.serve import Server
 from tests.databases import Databases, PostgresDatabases, SqliteDatabases
 from tests.services import Postgres
 
