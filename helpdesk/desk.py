@@ -43,7 +43,7 @@ class Desk:
         self.passwords.close()
         if self.redis is not None:
             await self.redis.close()
-        self.access_log.write()
+        self.access_log.close()
 
 
 def open_desk(config: Config, clock: Clock, db: Database, problems: Problems) -> Desk:

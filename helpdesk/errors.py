@@ -5,6 +5,8 @@ Codes and statuses are those of the contract's error table. This module imports 
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import Any, ClassVar
 
 
@@ -154,12 +156,30 @@ class RateLimited(AppError):
 
 
 class Unavailable(AppError):
-    """The store cannot answer now. Nothing was half done; the caller may try again."""
+    """The store cannot answer now. Nothing was half done; the caller may try again.
+
+    `cause` is for the log, which shows one line a minute for each; it is never sent.
+    """
 
     status, code = 503, "UNAVAILABLE"
 
-    def __init__(self, message: str, *, retry_after_s: int = 2) -> None:
+    def __init__(self, message: str, *, retry_after_s: int = 2, cause: str | None = None) -> None:
         super().__init__(message, headers={"Retry-After": str(retry_after_s)})
+        self.cause = cause or message
+
+
+_RESOURCE_ERRNOS = frozenset({errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+
+
+def as_unavailable(error: BaseException | None) -> Unavailable | None:
+    """Return `error` as a caller should see it when the machine is at fault: out of memory, descriptors or threads."""
+    if isinstance(error, Unavailable):
+        return error
+    if isinstance(error, MemoryError):
+        return Unavailable("The server is short of memory; try again in a moment", cause="out of memory")
+    if isinstance(error, OSError) and error.errno in _RESOURCE_ERRNOS:
+        return Unavailable("The server is short of resources; try again in a moment", cause=os.strerror(error.errno))
+    return None
 
 
 ALL: tuple[type[AppError], ...] = tuple(AppError.__subclasses__())

@@ -183,7 +183,9 @@ class Hub:
             await step()
         except AppError as error:
             # The store cannot answer: readers resume from their last id when it can again.
-            log.warning("live updates pause: %s", error.message)
+            log.warning(
+                "live updates pause: %s", error.message, extra={"cause": f"live updates pause, {error.message}"}
+            )
             self.close_all()
 
     async def _hand_out(self) -> None:

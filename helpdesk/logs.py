@@ -6,7 +6,9 @@ import asyncio
 import json
 import logging
 import sys
+import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from tornado.web import RequestHandler
@@ -14,6 +16,8 @@ from tornado.web import RequestHandler
 from helpdesk.clock import rfc3339
 
 WRITE_WITHIN_S = 0.05  # how long a request's line may wait for others
+REPEAT_S = 60.0  # between two lines of the same cause
+OUT_OF_MEMORY = "out of memory"
 
 
 class _TextFormatter(logging.Formatter):
@@ -36,6 +40,65 @@ class _JsonFormatter(logging.Formatter):
         return json.dumps(line)
 
 
+class Repeats(logging.Filter):
+    """Lets one record of each cause through in REPEAT_S, and counts the others.
+
+    A record names its cause by `extra={"cause": "…"}`; one without is not held back. A MemoryError is a cause by
+    itself, wherever it is logged, and loses its traceback: thousands come at once, and each has hundreds of lines.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._seen: dict[str, tuple[float, int]] = {}  # cause: when its last line was written, how many were held back
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to write `record`."""
+        cause = _cause(record)
+        if cause is None:
+            return True
+        with self._lock:
+            now = self._monotonic()
+            since, held = self._seen.get(cause, (now - REPEAT_S, 0))
+            if now - since < REPEAT_S:
+                self._seen[cause] = (since, held + 1)
+                return False
+            self._seen[cause] = (now, 0)
+        if held:
+            record.msg, record.args = f"{record.getMessage()} ({held} more since the last such line)", ()
+        return True
+
+    def counts(self, *, at_once: bool = False) -> list[str]:
+        """Return a line for each cause held back for REPEAT_S, or `at_once`; forget the causes that were not."""
+        lines = []
+        with self._lock:
+            now = self._monotonic()
+            for cause, (since, held) in list(self._seen.items()):
+                if now - since < REPEAT_S and not at_once:
+                    continue
+                if held:
+                    lines.append(f"{held} more: {cause}")
+                    self._seen[cause] = (now, 0)
+                else:
+                    del self._seen[cause]
+        return lines
+
+
+REPEATS = Repeats()
+log = logging.getLogger("helpdesk.logs")
+
+
+def _cause(record: logging.LogRecord) -> str | None:
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, MemoryError):
+        record.msg, record.args = f"{OUT_OF_MEMORY}: {record.getMessage()}", ()
+        record.exc_info = record.exc_text = None
+        return OUT_OF_MEMORY
+    cause: str | None = getattr(record, "cause", None)
+    return cause
+
+
 def _escaped(text: str) -> str:
     """No control character: a client's words must not write a line of their own."""
     if text.isprintable():
@@ -51,6 +114,7 @@ def _quoted(value: object) -> str:
 def set_up(log_format: str) -> None:
     """Send all logs to standard error, in `text` or `json`."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(REPEATS)
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     # Tornado tells of every malformed message in words of its own; ours has its line already.
@@ -89,9 +153,20 @@ class AccessLog:
             asyncio.get_running_loop().call_later(WRITE_WITHIN_S, self.write)
         self._lines.append(line)
 
+    def close(self) -> None:
+        """Write what waits, and how often each cause was held back since its line."""
+        self.write()
+        _write_counts(at_once=True)
+
     def write(self) -> None:
         """Write what waits."""
+        _write_counts()
         lines, self._lines = self._lines, []
         if lines:
             sys.stderr.write("\n".join(lines) + "\n")
             sys.stderr.flush()
+
+
+def _write_counts(*, at_once: bool = False) -> None:
+    for line in REPEATS.counts(at_once=at_once):
+        log.warning("%s", line)

@@ -135,6 +135,8 @@ class HttpHandler(RequestHandler):
     def _as_app_error(self, status_code: int, exception: BaseException | None) -> AppError:
         if isinstance(exception, AppError):
             return exception
+        if (unavailable := errors.as_unavailable(exception)) is not None:
+            return unavailable
         if isinstance(exception, HTTPError) and status_code == 404:
             return errors.NotFound()
         if isinstance(exception, HTTPError) and status_code == 403:
@@ -179,8 +181,15 @@ class HttpHandler(RequestHandler):
         value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        if not isinstance(value, AppError | HTTPError):
+        unavailable = errors.as_unavailable(value)
+        if unavailable is not None:
+            self.log_unavailable(unavailable.cause)
+        elif not isinstance(value, AppError | HTTPError):
             log.error("request_id=%s an error that nobody foresaw", self.request_id, exc_info=(typ, value, tb))  # type: ignore[arg-type]
+
+    def log_unavailable(self, cause: str) -> None:
+        """Log why this request is answered with 503; of many with the same cause, one line a minute."""
+        log.warning("status=503 request_id=%s %s", self.request_id, cause, extra={"cause": f"503, {cause}"})
 
     def compute_etag(self) -> str | None:
         return None  # hashing every answer helps nobody who must not keep it

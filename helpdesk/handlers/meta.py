@@ -27,7 +27,8 @@ class HealthHandler(ApiHandler):
         try:
             async with asyncio.timeout(HEALTH_TIMEOUT_S):
                 await self.desk.db.ping()
-        except (TimeoutError, AppError):
+        except (TimeoutError, AppError) as error:
+            self.log_unavailable(getattr(error, "cause", f"health had no answer in {HEALTH_TIMEOUT_S} s"))
             self.set_header("Retry-After", "5")
             self.send_json(Health("unavailable", "unavailable", __version__, uptime_s, self._problems()), 503)
             return

@@ -86,7 +86,8 @@ class PlainHandler(PasswordChecks):
         try:
             await act()
         except AppError as error:
-            self.set_status(error.status)
+            self.log_exception(type(error), error, error.__traceback__)
+            self._set_refusal(error)
             await retry(error)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
@@ -94,10 +95,13 @@ class PlainHandler(PasswordChecks):
         error = self._as_app_error(status_code, exception)
         if isinstance(exception, HTTPError) and exception.status_code == 403:
             error = errors.Forbidden("The form is too old or came from another site; load the page again and resend it")
+        self._set_refusal(error)
+        self.show("error.html", error=error)
+
+    def _set_refusal(self, error: AppError) -> None:
         self.set_status(error.status)
         for name, value in error.headers.items():
             self.set_header(name, value)
-        self.show("error.html", error=error)
 
 
 def _moment(text: str | None) -> str:

@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from helpdesk.domain import tickets
+from helpdesk.errors import Unavailable
 from tests.conftest import Api, Response
 
 pytestmark = pytest.mark.gen_test
@@ -115,6 +117,21 @@ async def test_a_form_without_its_token_is_refused(api: Api) -> None:
     response = await browser.send("/plain/tickets/new", with_token=False, title="x", description="y")
     assert response.status == 403
     assert (await api.get("/api/tickets", token=await api.token("agent"))).json["items"] == []
+
+
+async def test_a_form_that_the_store_refuses_keeps_what_was_typed_and_is_logged(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise Unavailable("Try again", cause="the disk is on fire")
+
+    browser = await signed_in(api)
+    await browser.open("/plain/tickets/new")
+    monkeypatch.setattr(tickets, "create", refuse)
+    refused = await browser.send("/plain/tickets/new", title="Keep me", description="y", priority="low")
+    assert refused.status == 503 and refused.headers["Retry-After"]
+    assert b"Keep me" in refused.body and b"fire" not in refused.body
+    assert "status=503" in caplog.text and "the disk is on fire" in caplog.text
 
 
 async def test_an_internal_note_is_not_shown_to_the_requester(api: Api) -> None:
