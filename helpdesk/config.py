@@ -15,10 +15,20 @@ from typing import Any
 
 from helpdesk import __version__
 from helpdesk.errors import StartError
+from helpdesk.hosts import parse_origin, parse_pattern
 
 ENV_PREFIX = "HELPDESK_"
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 MODES = ("demo", "production")
+
+# What Kubernetes puts into every container for each service: docker's old links, and host and ports.
+_KUBERNETES_PORT = re.compile(r"HELPDESK_(?:[A-Z0-9_]+_)?PORT")
+_KUBERNETES_ADDRESS = re.compile(r"(?:tcp|udp|sctp)://", re.IGNORECASE)
+_KUBERNETES = re.compile(
+    r"HELPDESK_SERVICE_\w+"
+    r"|HELPDESK_[A-Z0-9_]+_SERVICE_(?:HOST|PORT(?:_\w+)?)"
+    r"|HELPDESK_(?:[A-Z0-9_]+_)?PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?"
+)
 
 # Seconds in each unit that a rate may be written in.
 _UNITS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
@@ -122,7 +132,7 @@ def parse_rate(text: str) -> Rate:
     if text == "0":
         return Rate(0, 1)
     match = re.fullmatch(r"([0-9]{1,7})/([0-9]{0,4})([a-z]+)", text)
-    if match is None or match[3] not in _UNITS or int(match[1]) == 0 or match[2] == "0":
+    if match is None or match[3] not in _UNITS or 0 in (int(match[1]), int(match[2] or 1)):
         raise ValueError("a rate like 60/min or 10/15min, or 0 for none")
     return Rate(int(match[1]), int(match[2] or 1) * _UNITS[match[3]])
 
@@ -133,22 +143,36 @@ def _text(text: str) -> str:
     return text
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip().lower() for word in text.split(",") if word.strip())
+def _host(text: str) -> str:
+    """An address or name to listen on; an IPv6 address may stand in brackets, as in a URL."""
+    host = _text(text).lower()
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
-def _origins(text: str) -> tuple[str, ...]:
-    origins = _words(text)
-    if any(o != "*" and not re.fullmatch(r"https?://[a-z0-9.\-\[\]:]+", o) for o in origins):
-        raise ValueError("origins like https://desk.example.com, with commas between, or *")
-    return origins
+def _list(parse: Callable[[str], Any], must_be: str) -> Callable[[str], tuple[Any, ...]]:
+    """What parses words with commas between, each by `parse`, and takes each value once; "" is none."""
+
+    def parse_all(text: str) -> tuple[Any, ...]:
+        words = [word.strip() for word in text.split(",") if word.strip()]
+        if text and not words:
+            raise ValueError(must_be)
+        values = []
+        for word in words:
+            try:
+                values.append(parse(word))
+            except ValueError:
+                raise ValueError(f"{must_be}; {word!r} is not one") from None
+        return tuple(dict.fromkeys(values))
+
+    return parse_all
 
 
-def _networks(text: str) -> tuple[Any, ...]:
-    try:
-        return tuple(_unmapped(ipaddress.ip_network(word, strict=False)) for word in _words(text))
-    except ValueError:
-        raise ValueError("addresses or networks like 10.0.0.0/8, with commas between") from None
+def _origin(text: str) -> str:
+    return text if text == "*" else parse_origin(text)
+
+
+def _network(text: str) -> Any:
+    return _unmapped(ipaddress.ip_network(text, strict=False))
 
 
 def _unmapped(network: Any) -> Any:
@@ -183,7 +207,7 @@ def _redis_url(text: str) -> str | None:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("host", "127.0.0.1", "address to listen on", _text),
+    Setting("host", "127.0.0.1", "address to listen on", _host),
     Setting("port", "8000", "port to listen on; 0 takes a free one", _whole(0, 65535)),
     Setting("data_dir", "data", "directory for the data, made when missing", lambda t: Path(_text(t))),
     Setting(
@@ -196,9 +220,28 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("mode", "demo", "demo or production", _choice(*MODES)),
     Setting("rate_limit", "60/min", "requests for each user or address; 0 for no limit", parse_rate),
     Setting("login_limit", "10/15min", "failed logins for one name from one address; 0 for no limit", parse_rate),
-    Setting("cors_origins", "", "origins that may call the API from a page of theirs, or *", _origins),
-    Setting("allowed_hosts", "", "host names served in production mode; any when absent", _words),
-    Setting("trusted_proxies", "", "addresses or networks whose X-Forwarded-For and -Proto count", _networks),
+    Setting(
+        "cors_origins",
+        "",
+        "origins that may call the API from a page of theirs, or *",
+        _list(_origin, "origins like https://desk.example.com, with commas between, or *"),
+    ),
+    Setting(
+        "allowed_hosts",
+        "",
+        "host names served in production mode; any when absent",
+        _list(
+            parse_pattern,
+            "host names like desk.example.com or *.example.com, without scheme, port or path, with commas between "
+            "(leave it out to serve any)",
+        ),
+    ),
+    Setting(
+        "trusted_proxies",
+        "",
+        "addresses or networks whose X-Forwarded-For and -Proto count",
+        _list(_network, "addresses or networks like 10.0.0.0/8, with commas between"),
+    ),
     Setting("token_days", "30", "days until a token expires", _whole(1, 3650)),
     Setting("idempotency_hours", "24", "hours that an Idempotency-Key is kept", _whole(1, 8760)),
     Setting("bcrypt_cost", "12", "cost of password hashing, 2 to its power rounds (4 is for tests)", _whole(4, 16)),
@@ -216,6 +259,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
     `--version` print and leave, as argparse does.
     """
     known = {s.variable: s for s in (*SETTINGS, _ADMIN_PASSWORD)}
+    environ = {name: text for name, text in environ.items() if not _is_made_by_kubernetes(name, text)}
     for variable in sorted(environ):
         if variable.startswith(ENV_PREFIX) and variable not in known:
             raise StartError(f"{variable} is not a setting of this server; remove it or see --help for their names")
@@ -228,6 +272,13 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         if text or setting is not _ADMIN_PASSWORD:
             values[setting.name] = _parse(setting, text, options.get(setting.name) is not None)
     return _consistent(Config(**values))
+
+
+def _is_made_by_kubernetes(variable: str, text: str) -> bool:
+    """Whether a container has the variable because of a service called `helpdesk`, or `helpdesk-…`, beside it."""
+    if _KUBERNETES.fullmatch(variable):
+        return True
+    return bool(_KUBERNETES_PORT.fullmatch(variable) and _KUBERNETES_ADDRESS.match(text))
 
 
 def _parse(setting: Setting, text: str, from_command_line: bool) -> Any:

@@ -43,7 +43,8 @@ def test_rates_are_a_count_and_a_window(text: str, rate: Rate) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "60", "60/", "-1/min", "0/min", "1/0min", "1/year", "60 / min", "1e3/min", "٦/min"]
+    "text",
+    ["", "60", "60/", "-1/min", "0/min", "1/0min", "1/00min", "00/min", "1/year", "60 / min", "1e3/min", "٦/min"],
 )
 def test_a_bad_rate_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="60/min"):
@@ -60,6 +61,18 @@ def test_a_bad_rate_is_refused(text: str) -> None:
         (["--host", "0.0.0.0"], {}, "--mode production"),
         (["--prot", "1"], {}, "--help"),
         (["--port"], {}, "--help"),
+        (["--port", ""], {}, "--port must be"),
+        (["--port", "٨٠٠٠"], {}, "--port must be"),
+        (["--port", " 8000"], {}, "--port must be"),
+        (["--token-days", "0"], {}, "--token-days must be"),
+        (["--host", ""], {}, "--host must be"),
+        (["--trusted-proxies", "10.0.0.1:80"], {}, "--trusted-proxies must be .*'10.0.0.1:80' is not one"),
+        (["--trusted-proxies", "proxy"], {}, "--trusted-proxies must be"),
+        (["--trusted-proxies", ","], {}, "--trusted-proxies must be"),
+        (["--port", "tcp://10.0.0.1:80"], {}, "--port must be"),
+        ([], {"HELPDESK_PORTS": "tcp://10.0.0.1:80"}, "HELPDESK_PORTS is not a setting"),
+        ([], {"HELPDESK_PORT_8000": "x"}, "HELPDESK_PORT_8000 is not a setting"),
+        ([], {"HELPDESK_MAIL_PORT": "25"}, "HELPDESK_MAIL_PORT is not a setting"),
         ([], {"HELPDESK_ADMIN_PASSWORD": "short"}, "8 to 1,024"),
         ([], {"HELPDESK_": "x"}, "HELPDESK_ is not a setting"),
     ],
@@ -67,6 +80,36 @@ def test_a_bad_rate_is_refused(text: str) -> None:
 def test_a_bad_setting_is_refused_with_its_name(argv: list[str], environ: dict[str, str], says: str) -> None:
     with pytest.raises(StartError, match=says):
         load(argv, environ)
+
+
+def test_what_kubernetes_says_of_its_services_is_no_setting() -> None:
+    made = {
+        "HELPDESK_PORT": "tcp://10.0.0.1:8000",
+        "HELPDESK_PORT_8000_TCP": "tcp://10.0.0.1:8000",
+        "HELPDESK_PORT_8000_TCP_ADDR": "10.0.0.1",
+        "HELPDESK_PORT_8000_TCP_PORT": "8000",
+        "HELPDESK_PORT_8000_TCP_PROTO": "tcp",
+        "HELPDESK_PORT_53_UDP": "udp://10.0.0.1:53",
+        "HELPDESK_SERVICE_HOST": "10.0.0.1",
+        "HELPDESK_SERVICE_PORT": "8000",
+        "HELPDESK_SERVICE_PORT_HTTP": "8000",
+        # Of a service called helpdesk-db.
+        "HELPDESK_DB_PORT": "tcp://10.0.0.2:5432",
+        "HELPDESK_DB_PORT_5432_TCP_ADDR": "10.0.0.2",
+        "HELPDESK_DB_SERVICE_HOST": "10.0.0.2",
+    }
+    assert load([], made) == Config()
+    assert load(["--port", "9000"], made).port == 9000
+
+
+def test_an_address_to_listen_on_may_stand_in_brackets() -> None:
+    assert load(["--host", "[::1]"], {}).host == "::1"
+    assert load(["--host", "LocalHost"], {}).host == "localhost"
+
+
+def test_a_value_given_twice_is_taken_once() -> None:
+    assert load(["--allowed-hosts", "a.example,A.example,a.example."], {}).allowed_hosts == ("a.example",)
+    assert len(load(["--trusted-proxies", "10.0.0.1/8,10.0.0.0/8"], {}).trusted_proxies) == 1
 
 
 def test_another_sqlite_file_may_be_named() -> None:

@@ -19,6 +19,7 @@ from helpdesk.desk import Desk
 from helpdesk.errors import AppError
 from helpdesk.handlers.addresses import client_address, is_secure
 from helpdesk.handlers.body_limit import BODY_MAX_BYTES, BodyLimit
+from helpdesk.hosts import is_served, name_in
 
 log = logging.getLogger("helpdesk.http")
 
@@ -40,6 +41,8 @@ PAGE_HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+# Probes ask for these by the address of a machine or container.
+ANY_HOST = frozenset({"/api/health", "/api/ready", "/metrics"})
 HSTS = "max-age=31536000"  # a year; no other host of the domain is bound by it
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -112,8 +115,12 @@ class HttpHandler(RequestHandler):
     def check_host(self) -> None:
         """Raise HostNotAllowed for a host that this server does not serve (stops DNS rebinding)."""
         config = self.desk.config
-        allowed = LOOPBACK_NAMES if config.is_demo else frozenset(config.allowed_hosts)
-        if allowed and _host_name(self.request.host) not in allowed:
+        name = name_in(self.request.host)
+        if config.is_demo:
+            served = name in LOOPBACK_NAMES
+        else:
+            served = not config.allowed_hosts or is_served(name, config.allowed_hosts)
+        if not served and self.request.path not in ANY_HOST:
             raise errors.HostNotAllowed("This server does not serve that host name; use its own address", "Host")
 
     def check_trusted_origin(self, origin: str) -> bool:
@@ -193,9 +200,3 @@ class HttpHandler(RequestHandler):
 
     def compute_etag(self) -> str | None:
         return None  # hashing every answer helps nobody who must not keep it
-
-
-def _host_name(host: str) -> str:
-    """The name in a Host header, without port and brackets, lower-cased; "" for a malformed one."""
-    match = re.fullmatch(r"\[([0-9a-f:.]+)\](?::[0-9]*)?|([^:\[\]]+)(?::[0-9]*)?", host.lower())
-    return (match[1] or match[2]) if match else ""

@@ -70,9 +70,12 @@ async def test_static_files_are_asked_for_anew_and_not_sent_twice(api: Api) -> N
         assert response.status in (403, 404) and response.json["error"]["code"] in ("NOT_FOUND", "FORBIDDEN"), path
 
 
-@pytest.mark.parametrize("path", ["/", "/api/health", "/api/me", "/static/app.js", "/plain", "/api/nowhere"])
+EVIL_HOSTS = ("evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "192.168.0.1:8000", "localhost:x", "")
+
+
+@pytest.mark.parametrize("path", ["/", "/api/_meta", "/api/me", "/static/app.js", "/plain", "/api/nowhere"])
 async def test_the_demo_serves_loopback_names_only(api: Api, path: str) -> None:
-    for host in ("evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "192.168.0.1:8000"):
+    for host in EVIL_HOSTS:
         response = await api.get(path, headers={"Host": host})
         assert response.status == 421, host
         assert path == "/plain" or response.code == "HOST_NOT_ALLOWED"
@@ -81,9 +84,29 @@ async def test_the_demo_serves_loopback_names_only(api: Api, path: str) -> None:
 
 
 async def test_production_serves_the_configured_names_when_given(start: Start) -> None:
-    api = await start(mode="production", allowed_hosts=("desk.example.com",))
-    assert (await api.get("/api/health", headers={"Host": "desk.example.com:443"})).status == 200
-    assert (await api.get("/api/health", headers={"Host": "localhost"})).code == "HOST_NOT_ALLOWED"
+    api = await start(mode="production", allowed_hosts=("desk.example.com", "*.desk.example"))
+    for host, status in (
+        ("desk.example.com:443", 200),
+        ("Desk.example.com.", 200),
+        ("a.desk.example", 200),
+        ("desk.example", 421),
+        ("localhost", 421),
+    ):
+        assert (await api.get("/api/_meta", headers={"Host": host})).status == status, host
+    anywhere = await start(mode="production")
+    assert (await anywhere.get("/api/_meta", headers={"Host": "evil.example"})).status == 200
+
+
+@pytest.mark.parametrize("mode", ["demo", "production"])
+async def test_probes_are_answered_whatever_the_host(start: Start, mode: str) -> None:
+    api = await start(mode=mode, allowed_hosts=("desk.example.com",))
+    for host in EVIL_HOSTS:
+        for method in ("GET", "HEAD", "OPTIONS"):
+            assert (await api.request(method, "/api/health", headers={"Host": host})).status in (200, 204)
+        for path in ("/api/ready", "/metrics"):
+            assert (await api.get(path, headers={"Host": host})).status != 421
+        for path in ("/api/health/", "/api/healthy", "/metrics/x"):
+            assert (await api.get(path, headers={"Host": host})).status == 421
 
 
 async def test_head_answers_as_get_without_a_body(api: Api) -> None:
