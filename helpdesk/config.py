@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpdesk import __version__
+from helpdesk import __version__, option_values
 from helpdesk.errors import StartError
-from helpdesk.hosts import parse_origin, parse_pattern
+from helpdesk.hosts import parse_pattern
 
 ENV_PREFIX = "HELPDESK_"
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -106,24 +106,6 @@ class Setting:
         return ENV_PREFIX + self.name.upper()
 
 
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def _choice(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError("one of " + ", ".join(choices))
-        return text
-
-    return parse
-
-
 def parse_rate(text: str) -> Rate:
     """`60/min`, `10/15min`, `5/s`, or `0` for no limit.
 
@@ -137,100 +119,36 @@ def parse_rate(text: str) -> Rate:
     return Rate(int(match[1]), int(match[2] or 1) * _UNITS[match[3]])
 
 
-def _text(text: str) -> str:
-    if not text or "\0" in text:
-        raise ValueError("a text that is not empty")
-    return text
-
-
-def _host(text: str) -> str:
-    """An address or name to listen on; an IPv6 address may stand in brackets, as in a URL."""
-    host = _text(text).lower()
-    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
-
-
-def _list(parse: Callable[[str], Any], must_be: str) -> Callable[[str], tuple[Any, ...]]:
-    """What parses words with commas between, each by `parse`, and takes each value once; "" is none."""
-
-    def parse_all(text: str) -> tuple[Any, ...]:
-        words = [word.strip() for word in text.split(",") if word.strip()]
-        if text and not words:
-            raise ValueError(must_be)
-        values = []
-        for word in words:
-            try:
-                values.append(parse(word))
-            except ValueError:
-                raise ValueError(f"{must_be}; {word!r} is not one") from None
-        return tuple(dict.fromkeys(values))
-
-    return parse_all
-
-
-def _origin(text: str) -> str:
-    return text if text == "*" else parse_origin(text)
-
-
-def _network(text: str) -> Any:
-    return _unmapped(ipaddress.ip_network(text, strict=False))
-
-
-def _unmapped(network: Any) -> Any:
-    """A network of IPv4 addresses that is written as one of IPv6 (`::ffff:10.0.0.0/104`), as what it is."""
-    start = getattr(network.network_address, "ipv4_mapped", None)
-    if start is None or network.prefixlen < 96:
-        return network
-    return ipaddress.ip_network((start, network.prefixlen - 96))
-
-
-def parse_database_url(text: str) -> str | None:
-    """`sqlite:///file` or `postgresql+psycopg://…`, which `postgresql://…` is taken for too; None for "".
-
-    Raises ValueError for anything else.
-    """
-    if not text:
-        return None
-    text = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", text)
-    if not text.startswith(("sqlite:", "postgresql+psycopg://")):
-        raise ValueError("an address like sqlite:///desk.db or postgresql+psycopg://user@host/database")
-    if text.startswith("sqlite") and (not re.fullmatch(r"sqlite:///[^?]+", text) or text.endswith(":memory:")):
-        raise ValueError("a SQLite file like sqlite:///desk.db, without parameters")
-    if text.startswith("postgres") and not re.fullmatch(r"[^?/]+//[^/?]*/[^/?]+(\?.*)?", text):
-        raise ValueError("a PostgreSQL address that names a database, like postgresql+psycopg://user@host/database")
-    return text
-
-
-def _redis_url(text: str) -> str | None:
-    if text and not re.fullmatch(r"(rediss?|valkeys?|unix)://\S+", text):
-        raise ValueError("an address like redis://host:6379/0")
-    return re.sub("^valkey", "redis", text) or None
-
-
 SETTINGS: tuple[Setting, ...] = (
-    Setting("host", "127.0.0.1", "address to listen on", _host),
-    Setting("port", "8000", "port to listen on; 0 takes a free one", _whole(0, 65535)),
-    Setting("data_dir", "data", "directory for the data, made when missing", lambda t: Path(_text(t))),
+    Setting("host", "127.0.0.1", "address to listen on", option_values.host),
+    Setting("port", "8000", "port to listen on; 0 takes a free one", option_values.whole(0, 65535)),
+    Setting("data_dir", "data", "directory for the data, made when missing", lambda t: Path(option_values.text(t))),
     Setting(
         "database_url",
         "",
         "SQLAlchemy address of SQLite or PostgreSQL; SQLite in the data directory when absent",
-        parse_database_url,
+        option_values.parse_database_url,
     ),
-    Setting("redis_url", "", "Redis address, for several processes on one PostgreSQL; none when absent", _redis_url),
-    Setting("mode", "demo", "demo or production", _choice(*MODES)),
+    Setting(
+        "redis_url",
+        "",
+        "Redis address, for several processes on one PostgreSQL; none when absent",
+        option_values.redis_url,
+    ),
+    Setting("mode", "demo", "demo or production", option_values.choice(*MODES)),
     Setting("rate_limit", "60/min", "requests for each user or address; 0 for no limit", parse_rate),
     Setting("login_limit", "10/15min", "failed logins for one name from one address; 0 for no limit", parse_rate),
     Setting(
         "cors_origins",
         "",
         "origins that may call the API from a page of theirs, or *",
-        _list(_origin, "origins like https://desk.example.com, with commas between, or *"),
+        option_values.list_of(option_values.origin, "origins like https://desk.example.com, with commas between, or *"),
     ),
     Setting(
         "allowed_hosts",
         "",
         "host names served in production mode; any when absent",
-        _list(
+        option_values.list_of(
             parse_pattern,
             "host names like desk.example.com or *.example.com, without scheme, port or path, with commas between "
             "(leave it out to serve any)",
@@ -240,16 +158,21 @@ SETTINGS: tuple[Setting, ...] = (
         "trusted_proxies",
         "",
         "addresses or networks whose X-Forwarded-For and -Proto count",
-        _list(_network, "addresses or networks like 10.0.0.0/8, with commas between"),
+        option_values.list_of(option_values.network, "addresses or networks like 10.0.0.0/8, with commas between"),
     ),
-    Setting("token_days", "30", "days until a token expires", _whole(1, 3650)),
-    Setting("idempotency_hours", "24", "hours that an Idempotency-Key is kept", _whole(1, 8760)),
-    Setting("bcrypt_cost", "12", "cost of password hashing, 2 to its power rounds (4 is for tests)", _whole(4, 16)),
-    Setting("log_format", "text", "text or json, on standard error", _choice("text", "json")),
+    Setting("token_days", "30", "days until a token expires", option_values.whole(1, 3650)),
+    Setting("idempotency_hours", "24", "hours that an Idempotency-Key is kept", option_values.whole(1, 8760)),
+    Setting(
+        "bcrypt_cost",
+        "12",
+        "cost of password hashing, 2 to its power rounds (4 is for tests)",
+        option_values.whole(4, 16),
+    ),
+    Setting("log_format", "text", "text or json, on standard error", option_values.choice("text", "json")),
 )
 
 # Known to the environment only: a password has no place on a command line, where others read it.
-_ADMIN_PASSWORD = Setting("admin_password", "", "password of the first admin in production mode", _text)
+_ADMIN_PASSWORD = Setting("admin_password", "", "password of the first admin in production mode", option_values.text)
 
 
 def load(argv: Sequence[str], environ: Mapping[str, str]) -> Config:

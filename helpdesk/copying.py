@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from helpdesk.config import parse_database_url
 from helpdesk.db import copied_rows
 from helpdesk.db import copying as store
 from helpdesk.db.copied_rows import TABLES
@@ -18,6 +17,7 @@ from helpdesk.db.engine import Connection
 from helpdesk.db.opening import open_for_copy, place_of
 from helpdesk.domain.words import index_text
 from helpdesk.errors import StartError
+from helpdesk.option_values import parse_database_url
 
 BATCH = 1000  # rows in one transaction: an fsync for each is little then, and what a kill costs is too
 BAR_WIDTH = 16

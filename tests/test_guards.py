@@ -27,7 +27,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "clock": set(),
     "problems": set(),
     "hosts": set(),
-    "config": {"errors", "hosts"},
+    "option_values": {"hosts"},
+    "config": {"errors", "hosts", "option_values"},
     "messages": set(),
     "db": {"messages"},
     "domain": {"db", "messages"},
@@ -60,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app": {"desk", "handlers", "messages", "openapi", "routes"},
     "http_server": {"app", "desk"},
     "serve": {"db", "desk", "first_start", "http_server", "jobs", "logs"},
-    "copying": {"db", "domain"},
+    "copying": {"db", "domain", "option_values"},
     "__main__": {"copying"},
     "__init__": set(),
 }
