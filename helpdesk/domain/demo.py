@@ -36,7 +36,7 @@ def seed(conn: Connection, password_hashes: Sequence[str], *, now: int) -> None:
     opened: dict[int, int] = {}
     replies: dict[int, list[int]] = {}
     for event in _events(now):
-        clocks.sweep(conn, now=event.at)
+        _record_breaches(conn, until=event.at)
         story = STORIES[event.story]
         if event.step is None:
             opened[event.story] = _open(conn, people, story, event.at)
@@ -47,6 +47,13 @@ def seed(conn: Connection, password_hashes: Sequence[str], *, now: int) -> None:
             _set(conn, people, ticket_id, event.step, event.at)
         else:
             thread.append(_say(conn, people, ticket_id, event.step, thread, event.at))
+    _record_breaches(conn, until=now)
+
+
+def _record_breaches(conn: Connection, *, until: int) -> None:
+    """Record what is breached by `until`, each at its own moment."""
+    while (due_at := ticket_store.next_due(conn)) is not None and due_at <= until:
+        clocks.sweep(conn, now=due_at)
 
 
 def _insert_people(conn: Connection, password_hashes: Sequence[str], at: int) -> dict[str, Actor]:
