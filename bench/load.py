@@ -60,7 +60,7 @@ def chunk_rows(chunk: int, total: int, texts: Texts) -> Rows:
 def _add(rows: Rows, ticket_id: int, history: History) -> None:
     """One ticket's rows. Ids are given by number, with room for every entry: they grow, with gaps."""
     entries: list[tuple[int | None, str, dict[str, Any], int, int, bool]] = []
-    clock = SlaClock(history.created_at, sla.DEFAULT_MINUTES[history.priority])
+    clock = sla.start(history.created_at, sla.DEFAULT_MINUTES[history.priority])
     first_fields = {
         "title": history.title,
         "description": history.description,

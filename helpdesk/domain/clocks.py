@@ -22,6 +22,7 @@ def clock_of(ticket: TicketRow) -> SlaClock:
     return SlaClock(
         started_at=ticket.created_at,
         minutes=ticket.sla_minutes,
+        deadline=ticket.sla_deadline,
         stood_still_ms=ticket.sla_paused_ms,
         stopped_at=ticket.sla_stopped_at,
         breached=bool(ticket.breached),
@@ -53,6 +54,12 @@ def settle(conn: Connection, ticket: TicketRow, *, now: int) -> TicketRow:
     after = replace(ticket, **columns(settled))
     if not store.update(conn, after, was=ticket):
         raise VersionMismatch("Another change was faster; read the ticket again", "version")
+    record_breach(conn, after, now=now)
+    return after
+
+
+def record_breach(conn: Connection, ticket: TicketRow, *, now: int) -> None:
+    """Write the timeline entry of the ticket's breach, which its row shows already."""
     timeline.record(
         conn,
         ticket_id=ticket.id,
@@ -62,7 +69,6 @@ def settle(conn: Connection, ticket: TicketRow, *, now: int) -> TicketRow:
         data={"sla_deadline": rfc3339(ticket.sla_deadline), "sla_minutes": ticket.sla_minutes},
         now=now,
     )
-    return after
 
 
 def sweep(conn: Connection, *, now: int) -> int:

@@ -1,8 +1,9 @@
 """The SLA clock, as arithmetic: no storage, no time of its own.
 
 A clock starts with its ticket, stands still while the ticket is pending, resolved or closed, and
-runs otherwise. The deadline is `started_at + minutes + all the time it stood still`. A breach
-happens at the moment the deadline passes while the clock runs, and stays.
+runs otherwise. Its deadline moves by the time that it stood still, unless it had passed before. New
+minutes are measured from the start, plus all the time that it stood still. A breach happens at the
+moment the deadline passes while the clock runs, or is moved to where the clock has been already; it stays.
 All moments and lengths are in milliseconds.
 """
 
@@ -19,18 +20,18 @@ RUNNING: frozenset[Status] = frozenset({"open", "in_progress"})
 
 
 class SlaClock(Struct, frozen=True):
-    """One ticket's clock. `stopped_at` is None while it runs; `breached` is what is on record."""
+    """One ticket's clock; `start` makes a new one.
+
+    `stopped_at` is None while it runs; while it stands still, `deadline` is what it was when it
+    stopped. `breached` is what is on record.
+    """
 
     started_at: int
     minutes: int
+    deadline: int
     stood_still_ms: int = 0
     stopped_at: int | None = None
     breached: bool = False
-
-    @property
-    def deadline(self) -> int:
-        """While the clock stands still this is the deadline as it was when it stopped."""
-        return self.started_at + self.minutes * MINUTE_MS + self.stood_still_ms
 
     @property
     def due_at(self) -> int | None:
@@ -50,6 +51,11 @@ class SlaClock(Struct, frozen=True):
         return "running" if status in RUNNING else "met"
 
 
+def start(started_at: int, minutes: int) -> SlaClock:
+    """Return a clock that runs since `started_at`."""
+    return SlaClock(started_at, minutes, started_at + minutes * MINUTE_MS)
+
+
 def settle(clock: SlaClock, now: int) -> SlaClock:
     """Put a breach on record if it has happened by `now`; to be done before any other change."""
     return replace(clock, breached=True) if clock.is_breached(now) and not clock.breached else clock
@@ -61,11 +67,23 @@ def follow(clock: SlaClock, status: Status, now: int) -> SlaClock:
         if clock.stopped_at is None:
             return clock
         # A wall clock that was set back does not give time away.
-        stood_still_ms = clock.stood_still_ms + max(0, now - clock.stopped_at)
-        return replace(clock, stopped_at=None, stood_still_ms=stood_still_ms)
+        pause_ms = max(0, now - clock.stopped_at)
+        moved_ms = pause_ms if clock.deadline > clock.stopped_at else 0
+        return replace(
+            clock,
+            stopped_at=None,
+            deadline=clock.deadline + moved_ms,
+            stood_still_ms=clock.stood_still_ms + pause_ms,
+        )
     return clock if clock.stopped_at is not None else replace(clock, stopped_at=now)
 
 
-def with_minutes(clock: SlaClock, minutes: int) -> SlaClock:
-    """Measure again from the start with other minutes; what is breached stays so."""
-    return replace(clock, minutes=minutes)
+def with_minutes(clock: SlaClock, minutes: int, now: int) -> SlaClock:
+    """Measure again from the start with other minutes; what is breached stays so.
+
+    The clock is breached if the new deadline lies at or before the moment at which it stopped, or
+    `now` while it runs (API.md, section 4).
+    """
+    deadline = clock.started_at + minutes * MINUTE_MS + clock.stood_still_ms
+    reached = now if clock.stopped_at is None else clock.stopped_at
+    return replace(clock, minutes=minutes, deadline=deadline, breached=clock.breached or deadline <= reached)

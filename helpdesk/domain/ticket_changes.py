@@ -134,6 +134,8 @@ def apply(conn: Connection, ticket: TicketRow, wanted: dict[str, Any], *, actor:
         data={"changes": changes},
         now=now,
     )
+    if after.breached and not ticket.breached:
+        clocks.record_breach(conn, after, now=now)  # the new minutes were over already
     if "title" in changes or "description" in changes:
         search.remove(
             conn,
@@ -171,7 +173,7 @@ def _with(ticket: TicketRow, new: dict[str, Any], *, now: int) -> TicketRow:
     status: Status = new.get("status", ticket.status)
     clock = clocks.clock_of(ticket)
     if "sla_minutes" in new:
-        clock = sla.with_minutes(clock, new["sla_minutes"])
+        clock = sla.with_minutes(clock, new["sla_minutes"], now)
     clock = sla.follow(clock, status, now)
     columns = {name: value for name, value in new.items() if name != "tags"} | clocks.columns(clock)
     if "tags" in new:

@@ -14,7 +14,6 @@ from helpdesk.db.tickets import TicketRow
 from helpdesk.db.users import UserRow
 from helpdesk.domain import clocks, sla, timeline, views
 from helpdesk.domain.access import Actor
-from helpdesk.domain.sla import SlaClock
 from helpdesk.domain.tags import normal_tag, normal_tags
 from helpdesk.domain.views import TicketView
 from helpdesk.domain.words import index_text, query_words
@@ -69,7 +68,7 @@ def _insert(
         "updated_at": now,
         "comment_count": 0,
         "internal_count": 0,
-        **clocks.columns(SlaClock(now, first_fields["sla_minutes"])),
+        **clocks.columns(sla.start(now, first_fields["sla_minutes"])),
     }
     ticket_id = store.insert(conn, values, tags)
     return TicketRow(

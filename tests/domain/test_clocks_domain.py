@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from helpdesk.clock import MINUTE_MS
+from helpdesk.clock import MINUTE_MS, rfc3339
 from helpdesk.db import tickets as store
 from helpdesk.db import timeline as timeline_store
 from helpdesk.db import users
@@ -108,8 +109,33 @@ def test_fewer_minutes_than_have_passed_are_a_breach_at_once(conn: Connection, a
     ticket_id = created(conn, agent, 500)
     now = START + 70 * MINUTE_MS
     change(conn, agent, ticket_id, now, priority="urgent")
-    assert clocks.sweep(conn, now=now) == 1
     assert actions(conn, ticket_id) == ["created", "updated", "sla_breached"]
+    assert clocks.sweep(conn, now=now) == 0
+    entry = timeline_store.page(conn, ticket_id, internal=True, action=None, limit=100, offset=2)[0]
+    assert json.loads(entry.data) == {"sla_deadline": rfc3339(START + 60 * MINUTE_MS), "sla_minutes": 60}
+    assert (entry.created_at, row_of(conn, ticket_id).version) == (now, 2)
+
+
+@pytest.mark.parametrize("status", ["open", "pending", "resolved", "closed"])
+@pytest.mark.parametrize("then", ["open", "pending", "resolved", "closed"])
+def test_minutes_come_before_the_status_of_the_same_change(
+    conn: Connection, agent: Actor, status: str, then: str
+) -> None:
+    ticket_id = created(conn, agent, 500)
+    change(conn, agent, ticket_id, START + 20 * MINUTE_MS, status=status)
+    change(conn, agent, ticket_id, START + 20 * MINUTE_MS, sla_minutes=20, status=then)
+    assert row_of(conn, ticket_id).breached
+    assert actions(conn, ticket_id)[-2:] == ["updated", "sla_breached"]
+
+
+@pytest.mark.parametrize("status", ["pending", "resolved", "closed"])
+def test_more_minutes_than_had_passed_at_the_stop_are_no_breach(conn: Connection, agent: Actor, status: str) -> None:
+    ticket_id = created(conn, agent, 500)
+    change(conn, agent, ticket_id, START + 20 * MINUTE_MS, status=status)
+    change(conn, agent, ticket_id, START + 90 * MINUTE_MS, sla_minutes=21)
+    assert "sla_breached" not in actions(conn, ticket_id)
+    change(conn, agent, ticket_id, START + 90 * MINUTE_MS, status="open")
+    assert store.next_due(conn) == START + 91 * MINUTE_MS
 
 
 def test_a_change_of_nothing_writes_nothing(conn: Connection, agent: Actor) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpdesk.clock import MINUTE_MS
@@ -16,12 +17,12 @@ steps = st.lists(st.tuples(st.integers(0, 500), st.sampled_from(STATUSES) | st.i
 
 def run(minutes: int, history: list[tuple[int, Status | int]]) -> tuple[SlaClock, Status, int]:
     """The clock, the status and the moment after a history that began at moment 0."""
-    clock, status, now = SlaClock(0, minutes), "open", 0
+    clock, status, now = sla.start(0, minutes), "open", 0
     for passed, event in history:
         now += passed * MINUTE_MS
         clock = sla.settle(clock, now)
         if isinstance(event, int):
-            clock = sla.with_minutes(clock, event)
+            clock = sla.with_minutes(clock, event, now)
         else:
             status = event
             clock = sla.follow(clock, status, now)
@@ -38,13 +39,14 @@ def minute_by_minute(minutes: int, history: list[tuple[int, Status | int]]) -> t
         breached |= status in ("open", "in_progress") and ran >= minutes
         if isinstance(event, int):
             minutes = event
+            breached |= ran >= minutes  # in any status: it lies where the clock has been already
         else:
             status = event
     return ran, breached
 
 
 def test_a_pause_moves_the_deadline_by_its_length() -> None:
-    clock = sla.follow(SlaClock(0, 60), "pending", 20 * MINUTE_MS)
+    clock = sla.follow(sla.start(0, 60), "pending", 20 * MINUTE_MS)
     assert clock.deadline == 60 * MINUTE_MS
     assert clock.state("pending", 500 * MINUTE_MS) == "paused"
     clock = sla.follow(clock, "open", 50 * MINUTE_MS)
@@ -52,29 +54,48 @@ def test_a_pause_moves_the_deadline_by_its_length() -> None:
 
 
 def test_it_is_breached_at_the_deadline_and_not_a_moment_before() -> None:
-    clock = SlaClock(0, 1)
+    clock = sla.start(0, 1)
     assert not clock.is_breached(MINUTE_MS - 1)
     assert clock.is_breached(MINUTE_MS)
     assert clock.state("open", MINUTE_MS) == "breached"
 
 
 def test_a_resolved_clock_is_met_or_breached() -> None:
-    assert sla.follow(SlaClock(0, 1), "resolved", 1).state("resolved", MINUTE_MS * 9) == "met"
-    late = sla.follow(sla.settle(SlaClock(0, 1), MINUTE_MS), "closed", MINUTE_MS)
+    assert sla.follow(sla.start(0, 1), "resolved", 1).state("resolved", MINUTE_MS * 9) == "met"
+    late = sla.follow(sla.settle(sla.start(0, 1), MINUTE_MS), "closed", MINUTE_MS)
     assert late.state("closed", MINUTE_MS) == "breached"
 
 
 def test_a_wall_clock_that_was_set_back_gives_no_time_away() -> None:
-    clock = sla.follow(SlaClock(0, 60), "pending", 20 * MINUTE_MS)
+    clock = sla.follow(sla.start(0, 60), "pending", 20 * MINUTE_MS)
     assert sla.follow(clock, "open", 10 * MINUTE_MS).deadline == 60 * MINUTE_MS
 
 
+@settings(max_examples=1000)
 @given(st.integers(1, 600), steps)
-def test_the_deadline_is_what_is_left_to_run(minutes: int, history: list[tuple[int, Status | int]]) -> None:
+def test_the_deadline_is_what_is_left_to_run_until_it_has_passed(
+    minutes: int, history: list[tuple[int, Status | int]]
+) -> None:
     clock, status, now = run(minutes, history)
     ran, _ = minute_by_minute(minutes, history)
     if status in ("open", "in_progress"):
-        assert clock.deadline - now == (clock.minutes - ran) * MINUTE_MS
+        left_ms = (clock.minutes - ran) * MINUTE_MS
+        assert clock.deadline - now == left_ms if left_ms > 0 else clock.deadline <= now
+
+
+@pytest.mark.parametrize("status", ["pending", "resolved", "closed"])
+def test_a_deadline_that_has_passed_is_not_moved_by_a_later_pause(status: Status) -> None:
+    clock = sla.settle(sla.start(0, 60), 70 * MINUTE_MS)
+    clock = sla.follow(sla.follow(clock, status, 70 * MINUTE_MS), "open", 100 * MINUTE_MS)
+    assert clock.deadline == 60 * MINUTE_MS
+    # New minutes are measured from the creation and all of the time that it stood still.
+    assert sla.with_minutes(clock, 200, 100 * MINUTE_MS).deadline == 230 * MINUTE_MS
+
+
+@pytest.mark.parametrize(("minutes", "breached"), [(21, False), (20, True), (5, True)])
+def test_new_minutes_of_a_stopped_clock_are_held_against_the_moment_it_stopped(minutes: int, breached: bool) -> None:
+    clock = sla.follow(sla.start(0, 60), "pending", 20 * MINUTE_MS)
+    assert sla.with_minutes(clock, minutes, 500 * MINUTE_MS).breached == breached
 
 
 @given(st.integers(1, 600), steps)
@@ -94,7 +115,7 @@ def test_a_breach_stays_and_settling_twice_is_settling_once(
     assert sla.settle(settled, now) == settled
     if settled.breached:
         assert settled.due_at is None
-        assert sla.with_minutes(sla.follow(settled, "open", now), 525_600).is_breached(now + later)
+        assert sla.with_minutes(sla.follow(settled, "open", now), 525_600, now).is_breached(now + later)
 
 
 @given(st.integers(1, 600), steps)
