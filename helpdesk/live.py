@@ -8,102 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
 
-import msgspec
-from msgspec import Struct
-
+from helpdesk import live_events
 from helpdesk.clock import Clock
-from helpdesk.db import tickets as ticket_store
 from helpdesk.db import timeline as timeline_store
 from helpdesk.db import tokens as token_store
-from helpdesk.db.engine import Connection, Database, Touched
-from helpdesk.db.tickets import TicketRow
-from helpdesk.db.timeline import EntryRow
-from helpdesk.domain import views
+from helpdesk.db.engine import Database, Touched
 from helpdesk.domain.access import Actor
 from helpdesk.errors import AppError
-from helpdesk.messages.tickets import LiveEvent
+from helpdesk.live_events import Event, events_between
+from helpdesk.streams import Stream
 
 log = logging.getLogger("helpdesk.live")
 
-BACKLOG_MAX = 256  # events that a stream may lag behind before it is cut off
-READ_STEP = 100  # entries read at once
 POLL_S = 1.0  # how often entries are looked for that another process wrote and told nobody of
 RECHECK_S = 2.0  # how often open streams' tokens are looked at; revoked ones end within 5 s
-
-
-class Event(Struct, frozen=True):
-    """One entry, encoded for both kinds of reader; `for_requester` is None where it is hidden."""
-
-    id: int
-    creator_id: int
-    for_staff: bytes
-    for_requester: bytes | None
-
-    def seen_by(self, actor: Actor) -> bytes | None:
-        """The event as that actor sees it, or None."""
-        if actor.is_staff:
-            return self.for_staff
-        return self.for_requester if self.creator_id == actor.id else None
-
-
-def _encode(row: EntryRow, ticket: TicketRow, *, for_staff: bool, now: int) -> bytes:
-    event = LiveEvent(views.entry(row), views.listed_ticket(ticket, for_staff=for_staff, now=now))
-    return b"id: %d\nevent: ticket.%s\ndata: %s\n\n" % (row.id, row.action.encode(), msgspec.json.encode(event))
-
-
-def events_between(conn: Connection, after: int, until: int, now: int) -> list[Event]:
-    """The events above id `after` and up to `until`, oldest first, at most READ_STEP of them."""
-    rows = timeline_store.between(conn, after, until, limit=READ_STEP)
-    tickets = {t.id: t for t in ticket_store.by_ids(conn, sorted({row.ticket_id for row in rows}))}
-    return [
-        Event(
-            id=row.id,
-            creator_id=tickets[row.ticket_id].creator_id,
-            for_staff=_encode(row, tickets[row.ticket_id], for_staff=True, now=now),
-            for_requester=None if row.internal else _encode(row, tickets[row.ticket_id], for_staff=False, now=now),
-        )
-        for row in rows
-    ]
-
-
-class Stream:
-    """One reader's queue of encoded events. `is_open` turns False when the hub is done with it."""
-
-    def __init__(self, actor: Actor) -> None:
-        self.actor = actor
-        self.is_open = True
-        self._backlog: deque[bytes] = deque()
-        self._changed = asyncio.Event()
-
-    def push(self, event: bytes) -> None:
-        """Queue an event, or close the stream when it lags too far behind."""
-        if len(self._backlog) >= BACKLOG_MAX:
-            self.close()
-            return
-        self._backlog.append(event)
-        self._changed.set()
-
-    def close(self) -> None:
-        """End the stream after what it is sending now."""
-        self.is_open = False
-        self._backlog.clear()
-        self._changed.set()
-
-    async def next(self, timeout_s: float) -> bytes:
-        """What is queued, or nothing after `timeout_s` or when the stream has closed."""
-        if not self._backlog and self.is_open:
-            self._changed.clear()
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await self._changed.wait()
-            except TimeoutError:
-                return b""
-        queued = b"".join(self._backlog)
-        self._backlog.clear()
-        return queued
 
 
 class Hub:
@@ -147,7 +67,9 @@ class Hub:
         """The next few events in (since, until] that the actor may see, and where to go on."""
         events = await self._events_between(since, until)
         seen = (event.seen_by(actor) for event in events)
-        return b"".join(event for event in seen if event), until if len(events) < READ_STEP else events[-1].id
+        return b"".join(event for event in seen if event), until if len(events) < live_events.READ_STEP else events[
+            -1
+        ].id
 
     async def _events_between(self, after: int, until: int) -> list[Event]:
         now = self._clock.now()
@@ -201,7 +123,7 @@ class Hub:
                     if encoded:
                         stream.push(encoded)
                 self._position = event.id
-            if len(events) < READ_STEP:
+            if len(events) < live_events.READ_STEP:
                 return
 
     async def _end_revoked(self) -> None:

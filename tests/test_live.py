@@ -9,16 +9,17 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from helpdesk import live
+from helpdesk import live, live_events, streams
 from helpdesk.db import timeline as timeline_store
 from helpdesk.db import users
 from helpdesk.db.engine import Connection, Database
 from helpdesk.domain import comments, tickets
 from helpdesk.domain.access import Actor
 from helpdesk.errors import Unavailable
-from helpdesk.live import Hub, Stream
+from helpdesk.live import Hub
 from helpdesk.messages.comments import NewComment
 from helpdesk.messages.tickets import NewTicket
+from helpdesk.streams import Stream
 from tests.conftest import FakeClock
 from tests.databases import Databases
 
@@ -133,7 +134,7 @@ async def test_an_event_shows_a_requester_no_trace_of_a_note(databases: Database
         ticket_id = await desk.ticket("ana")
         await desk.comment("agent", ticket_id, internal=True)
         await desk.comment("ana", ticket_id)
-        note, comment = await desk.db.read(lambda conn: live.events_between(conn, 1, 9, clock.now()))
+        note, comment = await desk.db.read(lambda conn: live_events.events_between(conn, 1, 9, clock.now()))
         assert note.for_requester is None and note.seen_by(desk.who["ana"]) is None
         assert b'"comment_count":2' in comment.for_staff
         assert b'"comment_count":1' in (comment.seen_by(desk.who["ana"]) or b"")
@@ -143,7 +144,7 @@ async def test_an_event_shows_a_requester_no_trace_of_a_note(databases: Database
 async def test_a_reader_that_does_not_keep_up_is_cut_off_and_others_are_not(
     databases: Databases, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "BACKLOG_MAX", 10)
+    monkeypatch.setattr(streams, "BACKLOG_MAX", 10)
     async with running(databases, clock) as desk:
         slow, quick = await desk.subscribe("agent"), await desk.subscribe("agent")
         for n in range(1, 13):
@@ -155,7 +156,7 @@ async def test_a_reader_that_does_not_keep_up_is_cut_off_and_others_are_not(
 async def test_replaying_gives_all_that_was_missed_in_small_steps(
     databases: Databases, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "READ_STEP", 3)
+    monkeypatch.setattr(live_events, "READ_STEP", 3)
     async with running(databases, clock) as desk:
         for n in range(10):
             await desk.ticket("ana" if n % 2 else "bob")

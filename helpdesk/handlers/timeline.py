@@ -8,8 +8,8 @@ from helpdesk import errors
 from helpdesk.domain import timeline_pages
 from helpdesk.handlers.base import ApiHandler
 from helpdesk.handlers.calls import call
-from helpdesk.live import Stream
 from helpdesk.messages.timeline import EntryPage, EventsQuery, TimelineQuery
+from helpdesk.streams import Stream
 
 HEARTBEAT_S = 15.0  # the contract's; proxies cut what is silent for 30 to 60
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 from tornado.ioloop import IOLoop
 
-from helpdesk import live
+from helpdesk import live, streams
 from helpdesk.handlers import timeline as timeline_handlers
 from tests.conftest import Api
 
@@ -163,7 +163,7 @@ async def test_a_silent_stream_says_that_it_is_there(live_api: Api, monkeypatch:
 
 async def test_a_reader_that_does_not_read_is_cut_off(live_api: Api) -> None:
     stream, _ = await live_api.desk.hub.subscribe(await live_api.desk.sessions.actor(await live_api.token()))  # type: ignore[arg-type]
-    for _ in range(live.BACKLOG_MAX):
+    for _ in range(streams.BACKLOG_MAX):
         stream.push(b"x" * 1000)
     assert stream.is_open
     stream.push(b"one too many")
