@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
+from helpdesk.characters import is_blank, nfc
 from helpdesk.errors import InvalidField
 from helpdesk.messages.fields import TAG_MAX
 
@@ -19,11 +20,11 @@ def normal_tags(tags: Sequence[str]) -> list[str]:
 
 def normal_tag(tag: str) -> str:
     """One tag as it is stored, unchecked."""
-    return unicodedata.normalize("NFC", tag.strip().lower())
+    return nfc(tag.strip().lower())
 
 
 def _checked(tag: str) -> str:
-    if not 1 <= len(tag) <= TAG_MAX or not all(_is_tag_character(c) for c in tag):
+    if len(tag) > TAG_MAX or is_blank(tag) or not all(_is_tag_character(c) for c in tag):
         raise InvalidField(f"tags must be 1 to {TAG_MAX} letters, digits, '-' or '_' each", "tags")
     return tag
 

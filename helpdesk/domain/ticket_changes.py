@@ -61,7 +61,7 @@ def change(
 def _wanted(changes: TicketChanges) -> dict[str, Any]:
     """The fields that the request names, with the values they shall have."""
     names = ("title", "description", "status", "priority", "tags", "sla_minutes")
-    wanted = {name: getattr(changes, name) for name in names if getattr(changes, name) is not None}
+    wanted = {name: value for name in names if (value := getattr(changes, name)) not in (None, UNSET)}
     if "tags" in wanted:
         wanted["tags"] = normal_tags(wanted["tags"])
     if changes.assignee_id is not UNSET:

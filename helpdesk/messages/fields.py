@@ -1,8 +1,10 @@
 """The kinds of field that messages are made of, each with its limits.
 
 `Meta.description` is what a value must be, in words that finish the sentence "title must be …".
-`extra["text"]` says how a text is treated before it is checked: a `line` is trimmed and holds no
-control characters, `prose` keeps its lines and blanks, a `secret` is left exactly as it came.
+`extra["text"]` says how a text is treated before it is checked (see texts.py): a `line` is trimmed and
+holds no control characters, an `address` is a line with something visible around each `@`, a `name` is
+a line that is not composed, `prose` keeps its lines and
+blanks, a `secret` is left exactly as it came. `extra["max_length"]` is a bound that another module checks.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ TITLE_MAX = 200
 PROSE_MAX = 20_000
 TAGS_MAX = 20
 TAG_MAX = 40
+LIST_PARAM_MAX = 50  # values of one list parameter, as sent
 SLA_MINUTES_MAX = 525_600
 PASSWORD_MIN = 8
 PASSWORD_MAX = 1024
@@ -34,10 +37,11 @@ PAGE_DEFAULT = 20
 OFFSET_MAX = 10**12
 ID_MAX = 2**53  # what a JavaScript client can hold exactly
 
-# `(?s)\S` in the schema says what "not blank" means; the parser has a code of its own for it.
+# The schema's word for "not blank". The parser has a code of its own for it, and counts invisible characters as blank.
 _NOT_BLANK = r"\S"
 
 _LINE = {"text": "line"}
+_NAME = {"text": "name"}
 _PROSE = {"text": "prose"}
 _SECRET = {"text": "secret"}
 
@@ -58,7 +62,7 @@ Prose = Annotated[
     ),
 ]
 Tags = Annotated[
-    list[Annotated[str, Meta(min_length=1, extra=_LINE)]],
+    list[Annotated[str, Meta(min_length=1, extra={**_LINE, "max_length": TAG_MAX})]],
     Meta(max_length=TAGS_MAX, description="at most 20 tags, each of 1 to 40 letters, digits, '-' or '_'"),
 ]
 SlaMinutes = Annotated[int, Meta(ge=1, le=SLA_MINUTES_MAX, description="a whole number from 1 to 525,600")]
@@ -67,12 +71,14 @@ Id = Annotated[int, Meta(ge=1, le=ID_MAX, description="an id, a whole number fro
 Username = Annotated[
     str,
     Meta(
+        min_length=2,
+        max_length=64,
         pattern=r"^[A-Za-z0-9._@+-]{2,64}$",
-        extra=_LINE,
+        extra=_NAME,
         description="2 to 64 of ASCII letters, digits and . _ - @ +",
     ),
 ]
-AnyName = Annotated[str, Meta(min_length=1, max_length=200, pattern=_NOT_BLANK, extra=_LINE, description="a username")]
+AnyName = Annotated[str, Meta(min_length=1, max_length=200, pattern=_NOT_BLANK, extra=_NAME, description="a username")]
 NewPassword = Annotated[
     str, Meta(min_length=PASSWORD_MIN, max_length=PASSWORD_MAX, extra=_SECRET, description="8 to 1,024 characters")
 ]
@@ -85,7 +91,7 @@ Email = Annotated[
     Meta(
         max_length=254,
         pattern=r"^$|^[^@\s]+@[^@\s]+$",
-        extra=_LINE,
+        extra={"text": "address"},
         description="an address like ana@example.com, or empty",
     ),
 ]
@@ -93,8 +99,10 @@ RoleField = Annotated[Role, Meta(description="one of user, agent, admin")]
 _STATUS_WORDS = "open, in_progress, pending, resolved, closed"
 StatusField = Annotated[Status, Meta(description=f"one of {_STATUS_WORDS}")]
 PriorityField = Annotated[Priority, Meta(description="one of low, medium, high, urgent")]
-StatusList = Annotated[list[Status], Meta(description=f"one or more of {_STATUS_WORDS}")]
-PriorityList = Annotated[list[Priority], Meta(description="one or more of low, medium, high, urgent")]
+StatusList = Annotated[list[Status], Meta(max_length=LIST_PARAM_MAX, description=f"one or more of {_STATUS_WORDS}")]
+PriorityList = Annotated[
+    list[Priority], Meta(max_length=LIST_PARAM_MAX, description="one or more of low, medium, high, urgent")
+]
 Flag = Annotated[bool, Meta(description="true or false")]
 
 AssigneeFilter = Annotated[
@@ -104,4 +112,4 @@ CreatorFilter = Annotated[str, Meta(pattern=r"^(me|[1-9][0-9]{0,14})$", extra=_L
 TagFilter = Annotated[str, Meta(min_length=1, max_length=200, pattern=_NOT_BLANK, extra=_LINE, description="a tag")]
 Limit = Annotated[int, Meta(ge=1, le=PAGE_MAX, description="a whole number from 1 to 100")]
 Offset = Annotated[int, Meta(ge=0, le=OFFSET_MAX, description="a whole number from 0")]
-Query = Annotated[str, Meta(max_length=1000, description="words to look for, at most 1,000 characters")]
+Query = Annotated[str, Meta(max_length=1000, extra=_PROSE, description="words to look for, at most 1,000 characters")]

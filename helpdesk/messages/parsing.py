@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NoReturn, TypeVar
@@ -15,7 +14,9 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 from msgspec import inspect
 
+from helpdesk.characters import is_blank
 from helpdesk.errors import BadJson, FieldRequired, InvalidField, InvalidParam, UnknownField
+from helpdesk.messages.texts import TextRule, clean
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -23,6 +24,7 @@ MAX_DEPTH = 32  # the contract's; the top object is level 1
 # Python refuses to read integers of over 4,300 digits; none that long is in any range of ours.
 _MAX_DIGITS = 30
 _EXACT = 2**53  # below it a float holds every whole number
+_SHOWN_MAX = 100  # characters of a client's own word that a message repeats
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
@@ -94,13 +96,15 @@ def _is_deeper_than(value: Any, levels: int) -> bool:
 class _Field(msgspec.Struct, frozen=True):
     name: str
     required: bool
+    nullable: bool
     needs_text: bool  # blank is as good as missing
-    text: str | None  # "line", "prose", "secret"; None where it is no text
-    item_text: str | None  # likewise, of the items of a list
+    text: TextRule | None  # None where it is no text
+    item_text: TextRule | None  # likewise, of the items of a list
     must_be: str
     is_int: bool
     is_flag: bool
     is_list: bool
+    max_items: int | None
 
 
 @cache
@@ -113,21 +117,32 @@ def _fields(kind: type[msgspec.Struct]) -> dict[str, _Field]:
 def _describe(field: inspect.Field) -> _Field:
     members = field.type.types if isinstance(field.type, inspect.UnionType) else (field.type,)
     meta = next((m for m in members if isinstance(m, inspect.Metadata)), None)
-    schema = (meta.extra_json_schema or {}) if meta else {}
+    must_be = ((meta.extra_json_schema or {}) if meta else {}).get("description", "of another kind")
     core = [m.type if isinstance(m, inspect.Metadata) else m for m in members]
     string = next((m for m in core if isinstance(m, inspect.StrType)), None)
-    items = next((m.item_type for m in core if isinstance(m, inspect.ListType)), None)
+    array = next((m for m in core if isinstance(m, inspect.ListType)), None)
+    item = array.item_type if array else None
     return _Field(
         name=field.encode_name,
         required=field.required,
+        nullable=any(isinstance(m, inspect.NoneType) for m in core),
         needs_text=string is not None and (field.required or (string.min_length or 0) > 0),
-        text=(meta.extra or {}).get("text") if meta else None,
-        item_text=(items.extra or {}).get("text") if isinstance(items, inspect.Metadata) else None,
-        must_be=schema.get("description", "of another kind"),
+        text=_text_rule(meta, must_be) if string else None,
+        item_text=_text_rule(item, must_be) if isinstance(item, inspect.Metadata) else None,
+        must_be=must_be,
         is_int=any(isinstance(m, inspect.IntType) for m in core),
         is_flag=any(isinstance(m, inspect.BoolType) for m in core),
-        is_list=items is not None,
+        is_list=array is not None,
+        max_items=array.max_length if array else None,
     )
+
+
+def _text_rule(meta: inspect.Metadata | None, must_be: str) -> TextRule | None:
+    extra = (meta.extra or {}) if meta else {}
+    if meta is None or "text" not in extra:
+        return None
+    max_length = extra.get("max_length", getattr(meta.type, "max_length", None))
+    return TextRule(extra["text"], max_length, must_be)
 
 
 def parse_body(kind: type[T], value: Mapping[str, Any]) -> T:
@@ -151,40 +166,54 @@ def parse_body(kind: type[T], value: Mapping[str, Any]) -> T:
         raise InvalidField(f"{field.name} must be {field.must_be}", field.name) from None
 
 
+_ANY_TEXT = TextRule("secret", None, "")
+
+
 def _clean(field: _Field, value: Any) -> Any:
     if isinstance(value, str):
-        text = clean_text(field.name, value, field.text or "secret")
-        blank = text == "" if field.text == "secret" else not text.strip()
-        if blank and field.needs_text:
-            raise FieldRequired(f"{field.name} must not be blank", field.name)
-        return text
-    if isinstance(value, list) and field.item_text is not None:
-        return [clean_text(field.name, v, field.item_text) if isinstance(v, str) else v for v in value]
+        return _clean_text(field, value)
+    if isinstance(value, list):
+        return _clean_items(field, value)
+    if value is None and not field.nullable:
+        raise FieldRequired(f"{field.name} must not be null", field.name)
     return value
 
 
-def clean_text(name: str, text: str, kind: str) -> str:
-    """`text` as it is stored: NFC, and trimmed when it is a `line`; a `secret` stays as it came.
+def _clean_text(field: _Field, text: str) -> str:
+    rule = field.text or _ANY_TEXT
+    blank = text == "" if rule.kind == "secret" else is_blank(text)
+    if blank and field.needs_text:
+        raise FieldRequired(f"{field.name} must not be blank", field.name)
+    if rule.kind in ("line", "address", "name"):
+        text = "" if blank else text.strip()
+    return clean(field.name, text, rule, InvalidField)
 
-    Raises InvalidField for NUL, a lone surrogate, or a control character in a line.
+
+def _clean_items(field: _Field, items: list[Any]) -> list[Any]:
+    if field.max_items is not None and len(items) > field.max_items:
+        raise InvalidField(f"{field.name} must be {field.must_be}", field.name)
+    rule = field.item_text
+    if rule is None:
+        return items
+    return [clean(field.name, item.strip(), rule, InvalidField) if isinstance(item, str) else item for item in items]
+
+
+def parse_form(kind: type[T], values: Mapping[str, str]) -> T:
+    """Return the fields of an HTML form as a message of `kind`: numbers and flags are written as text there.
+
+    Raises as `parse_body` does.
     """
-    if "\0" in text:
-        raise InvalidField(f"{name} must not hold the character NUL", name)
-    if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
-        raise InvalidField(f"{name} holds half of a surrogate pair, which is no character", name)
-    if kind == "secret":
-        return text
-    text = unicodedata.normalize("NFC", text)
-    if kind == "prose":
-        return text
-    text = text.strip()
-    if not _is_line(text):
-        raise InvalidField(f"{name} must be one line without control characters", name)
+    fields = _fields(kind)
+    return parse_body(kind, {name: _typed(fields[name], text) for name, text in values.items()})
+
+
+def _typed(field: _Field, text: str) -> Any:
+    """Return a number or a flag as such; any other text as it is."""
+    if field.is_int and re.fullmatch(r"[0-9]{1,18}", text):
+        return int(text)
+    if field.is_flag and text in ("true", "false"):
+        return text == "true"
     return text
-
-
-def _is_line(text: str) -> bool:
-    return not any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in text)
 
 
 def _field_at_fault(error: msgspec.ValidationError, fields: dict[str, _Field]) -> _Field:
@@ -195,8 +224,9 @@ def _field_at_fault(error: msgspec.ValidationError, fields: dict[str, _Field]) -
 
 def printable(name: str) -> str:
     """A client's own word, safe to repeat in a message: no control character, no surrogate, not long."""
-    shown = name if name.isprintable() else name.encode("unicode_escape").decode()
-    return shown if len(shown) <= 100 else shown[:100] + "…"
+    shown = name[: _SHOWN_MAX + 1]
+    shown = shown if shown.isprintable() else shown.encode("unicode_escape").decode()
+    return shown if len(shown) <= _SHOWN_MAX else shown[:_SHOWN_MAX] + "…"
 
 
 def parse_query(kind: type[T], arguments: Mapping[str, Sequence[bytes]]) -> T:
@@ -228,15 +258,20 @@ def _parameter(field: _Field, raw: Sequence[bytes]) -> Any:
     if any("\0" in text for text in texts):
         raise InvalidParam(f"{field.name} must not hold the character NUL", field.name)
     if field.is_list:
-        return [word for text in texts for word in text.split(",")]
+        return _list_parameter(field, texts)
     if len(texts) > 1:
         raise InvalidParam(f"{field.name} may be given only once", field.name)
-    text = texts[0]
-    if field.is_int and re.fullmatch(r"[0-9]{1,18}", text):
-        return int(text)
-    if field.is_flag and text in ("true", "false"):
-        return text == "true"
-    # Python's `$` in a pattern also matches before a line break at the end.
-    if field.text == "line" and not _is_line(text):
-        raise InvalidParam(f"{field.name} must be one line without control characters", field.name)
-    return unicodedata.normalize("NFC", text)
+    value = _typed(field, texts[0])
+    if not isinstance(value, str) or field.text is None:
+        return value
+    if field.needs_text and is_blank(value):
+        raise InvalidParam(f"{field.name} must not be blank", field.name)
+    return clean(field.name, value, field.text, InvalidParam)
+
+
+def _list_parameter(field: _Field, texts: Sequence[str]) -> list[str]:
+    """Return the values, each once; they may be repeated or hold commas."""
+    count = sum(text.count(",") + 1 for text in texts)
+    if field.max_items is not None and count > field.max_items:
+        raise InvalidParam(f"{field.name} takes at most {field.max_items} values", field.name)
+    return list(dict.fromkeys(word for text in texts for word in text.split(",")))

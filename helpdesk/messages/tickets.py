@@ -36,11 +36,14 @@ class NewTicket(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class TicketChanges(msgspec.Struct, forbid_unknown_fields=True):
-    """A PATCH. `None` is a field left alone, but for `assignee_id`, where it unassigns."""
+    """A PATCH. `None` is a field left alone, but for `assignee_id`, where it unassigns.
+
+    Title and description must have a value, so that null is refused for them.
+    """
 
     version: f.Version | None = None
-    title: f.Title | None = None
-    description: f.Prose | None = None
+    title: f.Title | UnsetType = UNSET
+    description: f.Prose | UnsetType = UNSET
     status: f.StatusField | None = None
     priority: f.PriorityField | None = None
     tags: f.Tags | None = None

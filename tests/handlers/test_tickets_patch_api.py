@@ -144,8 +144,17 @@ async def test_only_active_staff_is_assigned(api: Api) -> None:
 async def test_null_leaves_a_field_alone(api: Api) -> None:
     token = await api.token("agent")
     ticket = await api.ticket(token)
-    nulls = {"version": 1, "title": None, "status": None, "priority": None, "tags": None, "sla_minutes": None}
+    nulls = {"version": 1, "status": None, "priority": None, "tags": None, "sla_minutes": None}
     assert (await api.patch(PATH, nulls, token=token)).json == ticket
+
+
+@pytest.mark.parametrize("field", ["title", "description"])
+async def test_null_is_no_title_and_no_description(api: Api, field: str) -> None:
+    token = await api.token("agent")
+    ticket = await api.ticket(token)
+    response = await api.patch(PATH, {"version": 1, field: None}, token=token)
+    assert (response.status, response.code, response.field) == (400, "FIELD_REQUIRED", field)
+    assert (await api.get(PATH, token=token)).json == ticket
 
 
 async def test_the_clock_stands_still_while_pending(api: Api) -> None:

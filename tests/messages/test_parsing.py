@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from helpdesk.errors import AppError, BadJson, FieldRequired, InvalidField, InvalidParam, UnknownField
 from helpdesk.messages.accounts import AccountChanges, Credentials, MyChanges, NewAccount, UsersQuery
 from helpdesk.messages.comments import NewComment
-from helpdesk.messages.parsing import parse_body, parse_json_object, parse_query
+from helpdesk.messages.fields import LIST_PARAM_MAX
+from helpdesk.messages.parsing import _fields, parse_body, parse_form, parse_json_object, parse_query
 from helpdesk.messages.tickets import NewTicket, TicketChanges, TicketsQuery
 from helpdesk.messages.timeline import TimelineQuery
 
@@ -128,11 +129,34 @@ def test_a_flag_is_true_or_false_only(value: Any) -> None:
         parse_body(NewComment, {"body": "a", "internal": value})
 
 
-@pytest.mark.parametrize("value", [None, "", " \t ", "\u3000"])
-def test_a_required_text_must_not_be_blank(value: Any) -> None:
-    with pytest.raises(FieldRequired) as refusal:
-        parse_body(NewComment, {"body": value})
-    assert refusal.value.field == "body"
+# White space, format and other default-ignorable characters, fillers, the empty Braille pattern.
+INVISIBLE = (
+    "\u00a0\u2009\u3000\u0085\u2028 \u00ad\u061c\u180e\u200b\u200d\u200e\u2060\u2066\ufeff\ufff9\U000e0041 "
+    "\u034f\u115f\u1160\u17b4\u180b\ufe0f\uffa0\u3164\U000e01ef \u2800\U0001d159"
+)
+
+
+@pytest.mark.parametrize("value", [None, "", " \t ", INVISIBLE, *INVISIBLE.replace(" ", "")])
+def test_a_required_text_must_show_something(value: Any) -> None:
+    for kind, body, name in (
+        (NewComment, {"body": value}, "body"),
+        (NewTicket, {"title": value, "description": "b"}, "title"),
+        (NewTicket, {"title": "a", "description": value}, "description"),
+        (Credentials, {"username": value, "password": "p"}, "username"),
+    ):
+        with pytest.raises(FieldRequired) as refusal:
+            parse_body(kind, body)
+        assert refusal.value.field == name
+
+
+@pytest.mark.parametrize("value", ["\u0301", "\u093e", "\ufffd", "\U0001f600", "\ue000", "\u2801", "."])
+def test_a_text_that_shows_little_is_not_blank(value: str) -> None:
+    assert parse_body(NewTicket, {"title": value, "description": value}).title == value
+
+
+def test_an_optional_line_that_shows_nothing_is_empty() -> None:
+    changes = parse_body(MyChanges, {"name": " \u200b\u3164", "email": "\u2060"})
+    assert (changes.name, changes.email) == ("", "")
 
 
 @pytest.mark.parametrize("control", ["\x00", "\x07", "\n", "\x7f", "\x85", "\u2028"])
@@ -161,9 +185,17 @@ def test_lengths_are_counted_after_trimming_and_composing() -> None:
 
 
 def test_null_is_as_if_left_out_but_unassigns() -> None:
-    changes = parse_body(TicketChanges, {"version": 1, "title": None, "assignee_id": None})
-    assert (changes.title, changes.assignee_id) == (None, None)
+    changes = parse_body(TicketChanges, {"version": 1, "tags": None, "assignee_id": None})
+    assert (changes.tags, changes.assignee_id) == (None, None)
     assert parse_body(TicketChanges, {"version": 1}).assignee_id is msgspec.UNSET
+
+
+@pytest.mark.parametrize("name", ["title", "description"])
+def test_null_for_what_must_have_a_value_is_refused_in_a_patch_too(name: str) -> None:
+    for value in (None, "", " \n", "\u200b"):
+        with pytest.raises(FieldRequired) as refusal:
+            parse_body(TicketChanges, {"version": 1, name: value})
+        assert refusal.value.field == name
 
 
 def test_an_unknown_field_is_named_but_not_repeated_raw() -> None:
@@ -176,8 +208,26 @@ def test_an_unknown_field_is_named_but_not_repeated_raw() -> None:
 def test_lists_may_be_repeated_or_hold_commas_and_nothing_else_may() -> None:
     query = parse_query(TicketsQuery, {"status": [b"open,pending", b"closed"], "limit": [b"5"]})
     assert (query.status, query.limit) == (["open", "pending", "closed"], 5)
+    for twice in ([b"open,open"], [b"open", b"open"], [b"open,open", b"open"]):
+        assert parse_query(TicketsQuery, {"status": twice}).status == ["open"]
     with pytest.raises(InvalidParam, match="only once"):
         parse_query(TicketsQuery, {"limit": [b"5", b"5"]})
+
+
+@pytest.mark.parametrize("name", ["status", "priority"])
+def test_a_list_parameter_has_a_largest_length_however_it_is_written(name: str) -> None:
+    word = {"status": b"open", "priority": b"low"}[name]
+    assert getattr(parse_query(TicketsQuery, {name: [b",".join([word] * LIST_PARAM_MAX)]}), name) == [word.decode()]
+    over = LIST_PARAM_MAX + 1
+    for sent in ([word] * over, [b",".join([word] * over)], [b"," * 60_000], [word, b",".join([word] * (over - 1))]):
+        with pytest.raises(InvalidParam) as refusal:
+            parse_query(TicketsQuery, {name: sent})
+        assert refusal.value.field == name
+
+
+def test_every_list_parameter_is_in_the_table_above() -> None:
+    lists = {name for kind in QUERIES for name, field in _fields(kind).items() if field.is_list}
+    assert lists == {"status", "priority"}
 
 
 @pytest.mark.parametrize("value", [b"", b"0", b"101", b"1e9", b"-1", b"+5", b"5.0", b" 5", "١".encode(), b"9" * 400])
@@ -185,3 +235,38 @@ def test_a_limit_is_plain_digits_in_its_range(value: bytes) -> None:
     with pytest.raises(InvalidParam) as refusal:
         parse_query(TicketsQuery, {"limit": [value]})
     assert refusal.value.field == "limit"
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "9" * 19, "-1", "1.0", "1e3", "٣", " 1", "x", "true"])
+def test_a_number_in_a_form_is_plain_digits(value: str) -> None:
+    with pytest.raises(InvalidField) as refusal:
+        parse_form(TicketChanges, {"version": value, "status": "closed"})
+    assert refusal.value.field == "version"
+
+
+def test_numbers_and_flags_of_a_form_are_read_from_text() -> None:
+    assert parse_form(TicketChanges, {"version": "7", "title": "7"}) == TicketChanges(version=7, title="7")
+    assert parse_form(NewComment, {"body": "true", "internal": "true", "parent": "3"}) == NewComment("true", 3, True)
+
+
+EMAILS = ["a@b", "ana@example.com", "用户@例子.广告", "Ünal+x@[::1]", "a" * 252 + "@b", "a\u200b@b", " a@b\n"]
+NO_EMAILS = ["a", "@", "@b", "a@", "a@b@c", "a@@b", "a b@c", "a\u00a0b@c", "a@b\u3000c", "a\tb@c", "a@b\nc", "a\x7f@b"]
+NO_EMAILS += ["a" * 253 + "@b", "\u200b@b", "a@\u3164", "a\u2028@b", "a\x85@b", "a@b\x1fc"]
+
+
+@pytest.mark.parametrize("kind", [NewAccount, MyChanges, AccountChanges])
+def test_an_address_has_one_at_sign_with_text_on_both_sides(kind: type[msgspec.Struct]) -> None:
+    rest = {"username": "ana", "password": "long enough"} if kind is NewAccount else {}
+    for email in EMAILS:
+        assert parse_body(kind, {**rest, "email": email}).email == email.strip()
+    for email in NO_EMAILS:
+        with pytest.raises(InvalidField) as refusal:
+            parse_body(kind, {**rest, "email": email})
+        assert refusal.value.field == "email", email
+
+
+@pytest.mark.parametrize("username", ["\u212aevin", "u\u017fer", "kevi\u0274", "ana\u200b", "a\u0301", "x" * 65, "x"])
+def test_a_username_is_ascii_as_it_was_sent(username: str) -> None:
+    with pytest.raises(InvalidField) as refusal:
+        parse_body(NewAccount, {"username": username, "password": "long enough"})
+    assert refusal.value.field == "username"
