@@ -46,11 +46,20 @@ _UPDATE = (
     .where(users.c.id == bindparam("row_id"))
     .values({c: bindparam(c) for c in ("name", "name_key", "email", "role", "password_hash", "active")})
 )
+_LAST = "\U0010ffff"  # after every other character
 _OTHER_ADMINS = select(func.count()).where(users.c.role == "admin", users.c.active, users.c.id != bindparam("id"))
 
 
-def key_of(name: str) -> str:
-    """A name without regard to case, as it is compared and looked up."""
+def username_key(username: str) -> str:
+    """Return a username as it is compared everywhere: without the case of ASCII letters, the only ones it may have.
+
+    `casefold` would make ASCII letters of others, so that `uſer` would be `user`.
+    """
+    return username.lower() if username.isascii() else username
+
+
+def name_key(name: str) -> str:
+    """Return a person's name as it is searched, without regard to case."""
     return name.casefold()
 
 
@@ -74,7 +83,7 @@ def by_id(conn: Connection, user_id: int) -> UserRow | None:
 
 def by_username(conn: Connection, username: str) -> UserRow | None:
     """The user of that name, compared without case, or None."""
-    row = conn.execute(_BY_KEY, {"key": key_of(username)}).first()
+    row = conn.execute(_BY_KEY, {"key": username_key(username)}).first()
     return row_as(UserRow, row) if row else None
 
 
@@ -96,9 +105,9 @@ def insert(
     """The new user's id, or None when the name is taken."""
     values = {
         "username": username,
-        "username_key": key_of(username),
+        "username_key": username_key(username),
         "name": name,
-        "name_key": key_of(name or ""),
+        "name_key": name_key(name or ""),
         "email": email,
         "role": role,
         "password_hash": password_hash,
@@ -115,7 +124,7 @@ def update(conn: Connection, user: UserRow) -> None:
         {
             "row_id": user.id,
             "name": user.name,
-            "name_key": key_of(user.name or ""),
+            "name_key": name_key(user.name or ""),
             "email": user.email,
             "role": user.role,
             "password_hash": user.password_hash,
@@ -140,7 +149,11 @@ def page(
     if active is not None:
         query = query.where(users.c.active == active)
     if prefix:
-        low = key_of(prefix)
-        high = low + "\U0010ffff"
-        query = query.where(or_(users.c.username_key.between(low, high), users.c.name_key.between(low, high)))
+        username, name = username_key(prefix), name_key(prefix)
+        query = query.where(
+            or_(
+                users.c.username_key.between(username, username + _LAST),
+                users.c.name_key.between(name, name + _LAST),
+            )
+        )
     return [row_as(UserRow, row) for row in conn.execute(query)]

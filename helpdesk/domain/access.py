@@ -48,3 +48,9 @@ def visible_ticket(conn: Connection, actor: Actor, ticket_id: int) -> TicketRow:
     if ticket is None or not actor.may_see(ticket):
         raise NotFound("ticket")
     return ticket
+
+
+def may_see(conn: Connection, actor: Actor, ticket_id: int) -> bool:
+    """Return whether the ticket exists and the actor may see it."""
+    ticket = ticket_store.by_id(conn, ticket_id)
+    return ticket is not None and actor.may_see(ticket)

@@ -57,19 +57,24 @@ def once(
     work: Callable[[Connection], Answer],
     replay: Callable[[Connection, Answer], Answer] | None = None,
     keep: Callable[[Answer], Answer] = lambda answer: answer,
+    *,
+    still_visible: Callable[[Connection, Answer], bool] = lambda conn, answer: False,
 ) -> Answer:
     """Do `work`, or give the answer that it had under the same key before.
 
     `keep` makes the answer that is stored (without its secrets), `replay` the one that is given from
-    it. Raises IdempotencyKeyReused when the key stands for another request, and NotFound when the
-    caller was an agent then and may not see the answer any more.
+    it. `still_visible` says whether a caller who was an agent then may see the answer as a requester.
+    Raises IdempotencyKeyReused when the key stands for another request, and NotFound when they may not.
     """
     if claim is None:
         return work(conn)
     expired = claim.now - claim.keep_hours * HOUR_MS
     while (kept := store.claim(conn, claim.scope, claim.key, now=claim.now)) is not None:
         if kept.created_at > expired:
-            return _replayed(conn, claim, kept, replay)
+            answer = _kept_answer(claim, kept)
+            if kept.by_staff and not claim.by_staff and not still_visible(conn, answer):
+                raise NotFound("ticket")
+            return replace(replay(conn, answer), replayed=True) if replay else answer
         store.delete(conn, claim.scope, claim.key, until=expired)
     answer = work(conn)
     stored = keep(answer)
@@ -89,18 +94,10 @@ def once(
     return answer
 
 
-def _replayed(
-    conn: Connection,
-    claim: Claim,
-    kept: KeptAnswer,
-    replay: Callable[[Connection, Answer], Answer] | None,
-) -> Answer:
+def _kept_answer(claim: Claim, kept: KeptAnswer) -> Answer:
     if kept.fingerprint != claim.fingerprint:
         raise reused()
-    if kept.by_staff and not claim.by_staff:
-        raise NotFound("ticket")
-    answer = Answer(kept.status, kept.body, msgspec.json.decode(kept.headers), replayed=True)
-    return replace(replay(conn, answer), replayed=True) if replay else answer
+    return Answer(kept.status, kept.body, msgspec.json.decode(kept.headers), replayed=True)
 
 
 def reused() -> IdempotencyKeyReused:

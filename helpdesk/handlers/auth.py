@@ -14,6 +14,7 @@ from helpdesk.domain import accounts, idempotency
 from helpdesk.domain.accounts import VerifyAgain
 from helpdesk.domain.idempotency import Answer
 from helpdesk.handlers.base import ApiHandler, answer
+from helpdesk.handlers.caller import always_visible
 from helpdesk.handlers.calls import call
 from helpdesk.handlers.password_checks import PasswordChecks
 from helpdesk.messages.accounts import Credentials, NewAccount, Session
@@ -128,7 +129,7 @@ class LogoutHandler(ApiHandler):
             accounts.end_session(conn, self.actor)
             return answer(None, 204)
 
-        await self.transact(work)
+        await self.transact(work, still_visible=always_visible)
 
 
 def _without_token(given: Answer) -> Answer:

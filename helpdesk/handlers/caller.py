@@ -19,6 +19,11 @@ from helpdesk.ratelimit import Standing
 T = TypeVar("T")
 
 
+def always_visible(_conn: Connection, _answer: Answer) -> bool:
+    """For `perform`: what a call answers about the caller's own account, whatever their role is now."""
+    return True
+
+
 class CallerHandler(HttpHandler):
     """A handler that knows its caller. `sent_token` says where the token comes from."""
 
@@ -85,20 +90,23 @@ class CallerHandler(HttpHandler):
         account: str | None = None,
         replay: Callable[[Connection, Answer], Answer] | None = None,
         keep: Callable[[Answer], Answer] = lambda answer: answer,
+        still_visible: Callable[[Connection, Answer], bool] = lambda conn, answer: False,
     ) -> Answer:
         """Do `work` in one transaction, once for each Idempotency-Key; its answer.
 
         `account` is the username that a key belongs to where nobody is signed in; `secrets` names
-        the body fields that no digest may hold; for `replay` and `keep` see idempotency.once.
+        the body fields that no digest may hold; for `replay`, `keep` and `still_visible` see idempotency.once.
         """
         claim = self._claim(secrets, account)
-        return await self.desk.db.write(lambda conn: idempotency.once(conn, claim, work, replay, keep))
+        return await self.desk.db.write(
+            lambda conn: idempotency.once(conn, claim, work, replay, keep, still_visible=still_visible)
+        )
 
     def _claim(self, secrets: tuple[str, ...], account: str | None) -> Claim | None:
         if self.idempotency_key is None:
             return None
         path = self.request.path
-        scope = f"{path} {user_store.key_of(account)}" if account is not None else f"user:{self.actor.id}"
+        scope = f"{path} {user_store.username_key(account)}" if account is not None else f"user:{self.actor.id}"
         return Claim(
             scope=scope,
             key=self.idempotency_key,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from helpdesk import errors
 from helpdesk.db.engine import Connection
 from helpdesk.domain import comments
+from helpdesk.domain.access import may_see
 from helpdesk.domain.idempotency import Answer
 from helpdesk.handlers.base import ApiHandler, answer
 from helpdesk.handlers.calls import call
@@ -34,4 +37,8 @@ class CommentsHandler(ApiHandler):
             comment = comments.add(conn, self.actor, ticket_id, new, now=self.desk.clock.now())
             return answer(comment, 201, Location=f"/api/tickets/{ticket_id}/comments#{comment.id}")
 
-        await self.transact(work)
+        def still_visible(conn: Connection, made: Answer) -> bool:
+            is_internal = msgspec.json.decode(made.body, type=Comment).internal
+            return not is_internal and may_see(conn, self.actor, ticket_id)
+
+        await self.transact(work, still_visible=still_visible)

@@ -13,6 +13,7 @@ from helpdesk.domain import accounts, idempotency
 from helpdesk.domain.accounts import VerifyAgain
 from helpdesk.domain.idempotency import Answer
 from helpdesk.handlers.base import ApiHandler, answer
+from helpdesk.handlers.caller import always_visible
 from helpdesk.handlers.calls import call
 from helpdesk.handlers.password_checks import PasswordChecks
 from helpdesk.messages.accounts import MyChanges, User
@@ -37,7 +38,7 @@ class MeHandler(PasswordChecks, ApiHandler):
                 continue  # the password was changed while it was being checked
 
     async def _change(self, changes: MyChanges) -> None:
-        await self.transact(self._work(changes, None, None), secrets=_SECRETS)
+        await self.transact(self._work(changes, None, None), secrets=_SECRETS, still_visible=always_visible)
 
     async def _change_password(self, changes: MyChanges) -> None:
         """A new password needs the current one; a repeated request needs the one that it set."""
@@ -64,7 +65,8 @@ class MeHandler(PasswordChecks, ApiHandler):
                 raise idempotency.reused()
             return kept
 
-        await self.transact(self._work(changes, user, password_hash), secrets=_SECRETS, replay=replay)
+        work = self._work(changes, user, password_hash)
+        await self.transact(work, secrets=_SECRETS, replay=replay, still_visible=always_visible)
 
     async def _knows(self, user: UserRow, password: str) -> bool:
         try:

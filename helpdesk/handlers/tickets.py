@@ -7,6 +7,7 @@ import re
 from helpdesk import errors
 from helpdesk.db.engine import Connection
 from helpdesk.domain import ticket_changes, tickets, views
+from helpdesk.domain.access import may_see
 from helpdesk.domain.idempotency import Answer
 from helpdesk.handlers.base import ApiHandler, answer
 from helpdesk.handlers.calls import call
@@ -50,7 +51,10 @@ class TicketsHandler(ApiHandler):
             view = tickets.create(conn, self.actor, new, now=self.desk.clock.now(), may_set_sla=may_set_sla)
             return answer(view.ticket, 201, Location=f"/api/tickets/{view.ticket.id}", ETag=view.etag)
 
-        await self.transact(work)
+        def still_visible(conn: Connection, made: Answer) -> bool:
+            return may_see(conn, self.actor, int(made.headers["Location"].rpartition("/")[2]))
+
+        await self.transact(work, still_visible=still_visible)
 
 
 class TicketHandler(ApiHandler):

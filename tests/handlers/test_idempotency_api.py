@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from helpdesk.jobs.expiry import Expiry
-from tests.conftest import Api
+from tests.conftest import Api, Response
 
 pytestmark = pytest.mark.gen_test
 
@@ -131,6 +131,30 @@ async def test_a_demoted_agent_sees_no_old_answer(api: Api) -> None:
     await api.patch(f"/api/users/{agent['user']['id']}", {"role": "user"}, token=admin)
     response = await api.post(path, note, token=agent["token"], key="n")
     assert (response.status, response.code) == (404, "NOT_FOUND")
+
+
+async def test_a_demoted_agent_still_gets_the_answers_about_what_is_theirs(api: Api) -> None:
+    agent, requester, admin = await api.register("agent"), await api.token(), await api.token("admin")
+    token, theirs = agent["token"], await api.ticket(requester)
+    calls = [
+        ("PATCH", "/api/me", {"name": "Ana"}),
+        ("PATCH", "/api/me", {"password": "better horse", "current_password": "correct horse"}),
+        ("POST", "/api/tickets", TICKET),
+        ("POST", "/api/tickets/2/comments", {"body": "x"}),
+        ("POST", f"/api/tickets/{theirs['id']}/comments", {"body": "x"}),
+    ]
+
+    async def send(n: int) -> Response:
+        method, path, body = calls[n]
+        return await api.request(method, path, body, token=token, key=f"k{n}")
+
+    first = [await send(n) for n in range(len(calls))]
+    assert [a.status for a in first] == [200, 200, 201, 201, 201]
+    await api.patch(f"/api/users/{agent['user']['id']}", {"role": "user"}, token=admin)
+    again = [await send(n) for n in range(len(calls))]
+    assert [a.status for a in again] == [200, 200, 201, 201, 404]
+    assert [a.body for a in again[:4]] == [a.body for a in first[:4]]
+    assert all(a.headers["Idempotent-Replayed"] == "true" for a in again[:4])
 
 
 async def test_a_comment_is_replayed_though_the_ticket_was_closed_since(api: Api) -> None:

@@ -120,3 +120,18 @@ async def test_in_production_an_admin_registers_an_agent(start: Start) -> None:
     assert (await api.get("/api/users", token=response.json["token"])).status == 200
     refused = await api.post("/api/auth/register", body | {"username": "mal"}, token=response.json["token"])
     assert (refused.status, refused.code, refused.field) == (403, "FORBIDDEN", "role")
+
+
+async def test_names_are_compared_without_the_case_of_ascii_letters_only(api: Api) -> None:
+    """`ſ` folds to `s`, and the Kelvin sign composes to `K`: neither is a letter of anybody's username."""
+    await api.register(username="User")
+    await api.register(username="Kevin")
+    login, register = "/api/auth/login", "/api/auth/register"
+    for name in ("USER", "user", "kevin", " kEVIN "):
+        assert (await api.post(login, {"username": name, "password": "correct horse"})).status == 200
+        taken = await api.post(register, {"username": name, "password": "correct horse"})
+        assert (taken.status, taken.code) == (409, "USERNAME_TAKEN")
+    for name in ("u\u017fer", "U\u017fER", "\u212aevin", "\uff55ser", "user\u200b", "use\u0301r"):
+        assert (await api.post(login, {"username": name, "password": "correct horse"})).status == 401, name
+        new = await api.post(register, {"username": name, "password": "correct horse"})
+        assert (new.status, new.code, new.field) == (400, "INVALID_FIELD", "username"), name
