@@ -20,8 +20,8 @@ from helpdesk.messages.parsing import parse_body, parse_json_object, parse_query
 S = TypeVar("S", bound=msgspec.Struct)
 
 _TOKEN = re.compile(r"[!-~]+")
-_ID = re.compile(r"[1-9][0-9]{0,14}")
-_KEY_MAX = 255
+ID = re.compile(r"[1-9][0-9]{0,14}")
+KEY = re.compile(r"[ -~]{1,255}")
 
 
 class ApiHandler(CallerHandler):
@@ -108,7 +108,7 @@ class ApiHandler(CallerHandler):
 
     def _parse_path(self) -> None:
         for text in self.path_args:
-            if not _ID.fullmatch(text):
+            if not ID.fullmatch(text):
                 raise errors.NotFound()
         self.path_args = [int(text) for text in self.path_args]  # type: ignore[misc]
 
@@ -154,9 +154,9 @@ class ApiHandler(CallerHandler):
         if key.startswith('"'):
             match = re.fullmatch(r'"((?:[^"\\]|\\["\\])*)"', key)
             key = re.sub(r"\\(.)", r"\1", match[1]) if match else ""
-        if len(values) > 1 or not re.fullmatch(r"[ -~]{1,255}", key):
+        if len(values) > 1 or not KEY.fullmatch(key):
             raise errors.InvalidHeader(
-                f"Send one Idempotency-Key of 1 to {_KEY_MAX} printable ASCII characters", "Idempotency-Key"
+                "Send one Idempotency-Key of 1 to 255 printable ASCII characters", "Idempotency-Key"
             )
         return key
 

@@ -18,11 +18,13 @@ from helpdesk.domain.access import visible_ticket
 from helpdesk.domain.accounts import VerifyAgain
 from helpdesk.domain.idempotency import Answer
 from helpdesk.errors import AppError
+from helpdesk.handlers.base import ID, KEY
+from helpdesk.handlers.caller import always_visible
 from helpdesk.handlers.password_checks import PasswordChecks
 from helpdesk.messages.accounts import Credentials
 from helpdesk.messages.comments import NewComment
 from helpdesk.messages.fields import PRIORITIES, STATUSES
-from helpdesk.messages.parsing import parse_body, parse_query
+from helpdesk.messages.parsing import parse_form, parse_query
 from helpdesk.messages.tickets import NewTicket, TicketChanges, TicketsQuery
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
@@ -66,8 +68,25 @@ class PlainHandler(PasswordChecks):
         super().set_cookie(name, value, *args, **(options | {"secure": self.is_secure}))
 
     def form(self, *names: str) -> dict[str, str]:
-        """Those fields of the form that were filled in."""
-        return {name: text for name in names if (text := self.get_body_argument(name, "", strip=False))}
+        """Return those fields of the form that were filled in, as they were sent.
+
+        Raises InvalidField for one that stands twice or is not UTF-8. Tornado's own reading would
+        replace what it cannot decode, and control characters in passwords too.
+        """
+        sent = {name: self.request.body_arguments.get(name, []) for name in names}
+        return {name: text for name, values in sent.items() if (text := _only_text(name, values))}
+
+    def typed(self, *names: str) -> dict[str, str]:
+        """Return the fields for showing the form again, also those that `form` refuses."""
+        sent = {name: self.request.body_arguments.get(name, [b""])[0] for name in names}
+        return {name: value.decode("utf-8", "replace") for name, value in sent.items() if value}
+
+    def read_form_key(self) -> None:
+        """Take the form's own key as its Idempotency-Key. Raises InvalidField for one that is none."""
+        key = self.form("form_key").get("form_key")
+        if key is not None and not KEY.fullmatch(key):
+            raise errors.InvalidField("form_key must be 1 to 255 printable ASCII characters", "form_key")
+        self.idempotency_key = key
 
     def show(self, template: str, **values: Any) -> None:
         """Render a page; every value in it is escaped."""
@@ -104,6 +123,15 @@ class PlainHandler(PasswordChecks):
             self.set_header(name, value)
 
 
+def _only_text(name: str, values: list[bytes]) -> str:
+    if len(values) > 1:
+        raise errors.InvalidField(f"{name} may be sent only once", name)
+    try:
+        return values[0].decode("utf-8") if values else ""
+    except UnicodeDecodeError:
+        raise errors.InvalidField(f"{name} must be UTF-8", name) from None
+
+
 def _moment(text: str | None) -> str:
     """`2026-11-23T09:30:00.000Z` as people without a script read it."""
     return "" if text is None else f"{text[:10]} {text[11:16]} UTC"
@@ -121,7 +149,7 @@ class PlainLoginHandler(PlainHandler):
         await self.attempt(self._sign_in, self._again)
 
     async def _sign_in(self) -> None:
-        sent = parse_body(Credentials, self.form("username", "password"))
+        sent = parse_form(Credentials, self.form("username", "password"))
         user = await self.read(lambda conn: user_store.by_username(conn, sent.username))
         await self.check_password(sent.username, sent.password, user)
         assert user is not None  # or check_password would have raised
@@ -143,7 +171,7 @@ class PlainLoginHandler(PlainHandler):
         self.redirect("/plain", status=303)
 
     async def _again(self, error: AppError) -> None:
-        self.show("sign_in.html", error=error, sent=self.form("username"))
+        self.show("sign_in.html", error=error, sent=self.typed("username"))
 
 
 class PlainLogoutHandler(PlainHandler):
@@ -178,18 +206,18 @@ class PlainNewTicketHandler(PlainHandler):
 
     async def _create(self) -> None:
         self.fields = dict(self.form("title", "description", "priority"))
-        self.idempotency_key = self.get_body_argument("form_key", "")[:255] or None
-        new = parse_body(NewTicket, self.fields)
+        self.read_form_key()
+        new = parse_form(NewTicket, self.fields)
 
         def work(conn: Connection) -> Answer:
             view = tickets.create(conn, self.actor, new, now=self.desk.clock.now(), may_set_sla=False)
             return Answer(303, headers={"Location": f"/plain/tickets/{view.ticket.id}"})
 
-        done = await self.perform(work)
+        done = await self.perform(work, still_visible=always_visible)
         self.redirect(done.headers["Location"], status=303)
 
     async def _again(self, error: AppError) -> None:
-        sent = self.form("title", "description", "priority")
+        sent = self.typed("title", "description", "priority")
         self.show("new_ticket.html", priorities=PRIORITIES, error=error, sent=sent)
 
 
@@ -207,27 +235,25 @@ class PlainTicketHandler(PlainHandler):
 
     async def post(self, number: str) -> None:
         """POST /plain/tickets/:id: a comment, or a new status"""
-        act = self._set_status if self.get_body_argument("status", "") else self._comment
-        await self.attempt(lambda: act(number), lambda error: self._show(number, error, self.form("body")))
+        act = self._set_status if any(self.request.body_arguments.get("status", [])) else self._comment
+        await self.attempt(lambda: act(number), lambda error: self._show(number, error, self.typed("body")))
 
     async def _comment(self, number: str) -> None:
         ticket_id = _ticket_id(number)
         self.fields = dict(self.form("body"))
-        self.idempotency_key = self.get_body_argument("form_key", "")[:255] or None
-        new = parse_body(NewComment, self.fields)
+        self.read_form_key()
+        new = parse_form(NewComment, self.fields)
 
         def work(conn: Connection) -> Answer:
             comments.add(conn, self.actor, ticket_id, new, now=self.desk.clock.now())
             return Answer(303)
 
-        await self.perform(work)
+        await self.perform(work, still_visible=always_visible)
         self.redirect(f"/plain/tickets/{ticket_id}#end", status=303)
 
     async def _set_status(self, number: str) -> None:
         ticket_id = _ticket_id(number)
-        version = self.get_body_argument("version", "")
-        fields = {"status": self.get_body_argument("status"), "version": int(version) if version.isdecimal() else None}
-        changes = parse_body(TicketChanges, fields)
+        changes = parse_form(TicketChanges, self.form("status", "version"))
         await self.desk.db.write(
             lambda conn: ticket_changes.change(
                 conn, self.actor, ticket_id, changes, if_match=None, now=self.desk.clock.now()
@@ -237,7 +263,7 @@ class PlainTicketHandler(PlainHandler):
 
 
 def _ticket_id(number: str) -> int:
-    if not (number.isascii() and number.isdigit() and len(number) < 16):
+    if not ID.fullmatch(number):
         raise errors.NotFound("ticket")
     return int(number)
 

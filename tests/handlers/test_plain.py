@@ -28,7 +28,7 @@ class Browser:
     async def open(self, path: str) -> Response:
         return self._keep(await self.api.get(path, headers=self._cookie()))
 
-    async def send(self, path: str, with_token: bool = True, **fields: str) -> Response:
+    async def send(self, path: str, with_token: bool = True, **fields: str | bytes) -> Response:
         if with_token:
             found = re.search(r'name="_xsrf" value="([^"]+)"', self.page)
             assert found is not None
@@ -110,6 +110,59 @@ async def test_a_refused_form_keeps_what_was_typed(api: Api) -> None:
     response = await browser.send("/plain/tickets/new", title=" ", description="A long <story>.")
     assert response.status == 400
     assert "A long &lt;story&gt;." in browser.page and "title must not be blank" in browser.page
+
+
+MARKS = "a" + "\u0301" * 31
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"status": "closed", "version": "9" * 5000},
+        {"status": "closed", "version": "\u0663"},
+        {"status": "closed", "version": "1.0"},
+        {"status": "closed", "version": b"\xff"},
+        {"status": "closed"},
+        {"status": "gone", "version": "1"},
+        {"body": MARKS},
+        {"body": "\u200b"},
+        {"body": "nul\0"},
+        {"body": b"\xff"},
+        {"body": "x", "form_key": "k" * 256},
+        {"body": "x", "form_key": "k\n"},
+        {"body": "x", "form_key": "é"},
+    ],
+)
+async def test_a_bad_form_on_a_ticket_changes_nothing(api: Api, fields: dict[str, str | bytes]) -> None:
+    browser = await signed_in(api)
+    await browser.open("/plain/tickets/new")
+    await browser.send("/plain/tickets/new", title="Desk", description="Wobbles.")
+    await browser.open("/plain/tickets/1")
+    assert (await browser.send("/plain/tickets/1", **fields)).status == 400
+    ticket = (await api.get("/api/tickets/1", token=await api.token("agent"))).json
+    assert (ticket["version"], ticket["comment_count"], ticket["status"]) == (1, 0, "open")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"title": MARKS}, {"title": "\u2800"}, {"description": MARKS}, {"priority": "asap"}, {"title": "x" * 300_000}],
+)
+async def test_a_bad_new_ticket_is_refused_like_the_api_does(api: Api, fields: dict[str, str]) -> None:
+    browser = await signed_in(api)
+    await browser.open("/plain/tickets/new")
+    sent = {"title": "Desk", "description": "Wobbles.", **fields}
+    assert (await browser.send("/plain/tickets/new", **sent)).status == 400
+    assert (await api.get("/api/tickets", token=await api.token("agent"))).json["items"] == []
+
+
+async def test_a_bad_search_or_sign_in_is_refused_like_the_api_does(api: Api) -> None:
+    browser = await signed_in(api)
+    for query in (urlencode({"q": MARKS}), "status=open,open," * 60, "limit=" + "9" * 5000, "q=%FF"):
+        assert (await browser.open(f"/plain?{query}")).status == 400, query
+    assert (await browser.open("/plain?status=open,open")).status == 200
+    for username in (MARKS, "x" * 300_000):
+        assert (await Browser(api).sign_in(username)).status == 400
+    assert (await Browser(api).sign_in("u\u017fer1")).status == 401
 
 
 async def test_a_form_without_its_token_is_refused(api: Api) -> None:
