@@ -48,21 +48,25 @@ def make_app(desk: Desk) -> HelpDesk:
         "/.well-known/hackathon.json": {"manifest_calls": _manifest_calls()},
     }
     handlers = [
-        URLSpec(route.pattern, route.handler, {"desk": desk, "who": route.who, **extras.get(route.path, {})})
+        URLSpec(
+            route.pattern,
+            route.handler,
+            {"desk": desk, "path": route.path, "who": route.who, **extras.get(route.path, {})},
+        )
         for route in ROUTES
     ]
-    handlers += [URLSpec(pattern, handler, {"desk": desk}) for pattern, handler in plain.PLAIN_ROUTES]
+    handlers += [URLSpec(pattern, handler, {"desk": desk, "path": pattern}) for pattern, handler in plain.PLAIN_ROUTES]
     handlers += [
-        URLSpec(r"/api(?:/.*)?", UnknownPathHandler, {"desk": desk, "who": {}}),
-        URLSpec(r"/static/(.*)", FileHandler, {"desk": desk}),
-        URLSpec(r"/.*", PageHandler, {"desk": desk}),
+        URLSpec(r"/api(?:/.*)?", UnknownPathHandler, {"desk": desk, "path": "/api/*", "who": {}}),
+        URLSpec(r"/static/(.*)", FileHandler, {"desk": desk, "path": "/static/*"}),
+        URLSpec(r"/.*", PageHandler, {"desk": desk, "path": "/*"}),
     ]
     return HelpDesk(
         handlers,
         log_function=lambda handler: desk.access_log.note(handler, *_id_and_address(handler)),
         # A target that is no path (`OPTIONS *`) would get Tornado's own page, past the check of the host.
         default_handler_class=UnknownPathHandler,
-        default_handler_args={"desk": desk, "who": {}},
+        default_handler_args={"desk": desk, "path": "*", "who": {}},
         cross_origin_protection=True,
         serve_traceback=False,
         **plain.SETTINGS,

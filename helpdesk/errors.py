@@ -182,4 +182,11 @@ def as_unavailable(error: BaseException | None) -> Unavailable | None:
     return None
 
 
+class TooSlow(Unavailable):
+    """What was asked for took longer than one call may."""
+
+    def __init__(self) -> None:
+        super().__init__("This took too long and was stopped; ask for less, or try again in a moment", retry_after_s=5)
+
+
 ALL: tuple[type[AppError], ...] = tuple(AppError.__subclasses__())

@@ -19,8 +19,13 @@ Noun = Literal["ticket", "user", "token", "entry"]
 Touched = dict[Noun, set[object]]  # what a commit changed: the ids of each noun, a token's digest
 CommitListener = Callable[[Touched], None]
 STRIPES = 64
+# What one read may take, whoever asks for what: a filter that no index serves must not hold a lane.
+READ_WITHIN_S = 2.0
+SLOW_READ_WITHIN_S = 10.0  # searches and reports
 
 __all__ = [
+    "READ_WITHIN_S",
+    "SLOW_READ_WITHIN_S",
     "CommitListener",
     "Connection",
     "Database",
@@ -46,12 +51,16 @@ class Database(Protocol):
     async def read(self, fn: Callable[[Connection], T]) -> T:
         """`fn`'s result, from one consistent snapshot.
 
-        Raises Unavailable when the store cannot answer, and whatever `fn` raises.
+        Raises Unavailable when the store cannot answer, TooSlow after READ_WITHIN_S, and whatever `fn` raises.
         """
         ...
 
     async def read_slowly(self, fn: Callable[[Connection], T]) -> T:
-        """As `read`, for what may take long: it runs in a lane of its own, so that short reads never wait for it."""
+        """As `read` within SLOW_READ_WITHIN_S, in a lane of its own, so that short reads never wait for it."""
+        ...
+
+    async def read_promptly(self, fn: Callable[[Connection], T]) -> T:
+        """As `read`, for jobs and health: no overload refuses or delays it."""
         ...
 
     async def write(self, fn: Callable[[Connection], T]) -> T:
@@ -60,6 +69,10 @@ class Database(Protocol):
         `fn` may run again after a conflict, so it must have no effect but on its connection. Raises
         Unavailable when the store cannot answer, and whatever `fn` raises, with nothing written.
         """
+        ...
+
+    async def write_promptly(self, fn: Callable[[Connection], T]) -> T:
+        """As `write`, for jobs and health: no overload refuses or delays it."""
         ...
 
     async def ping(self) -> None:

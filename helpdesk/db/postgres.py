@@ -11,7 +11,6 @@ import logging
 import random
 import time
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -19,15 +18,20 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from helpdesk.db import postgres_connection, postgres_locks
-from helpdesk.db.engine import CommitListener, Touched, forget, overloaded, touched, unknown_outcome
-from helpdesk.db.postgres_connection import (
-    SLOW_STATEMENT_TIMEOUT_S,
-    STATEMENT_TIMEOUT_S,
-    is_store_fault,
-    may_be_repeated,
+from helpdesk.db.engine import (
+    READ_WITHIN_S,
+    SLOW_READ_WITHIN_S,
+    CommitListener,
+    Touched,
+    forget,
+    overloaded,
+    touched,
+    unknown_outcome,
 )
+from helpdesk.db.postgres_connection import STATEMENT_TIMEOUT_S, is_store_fault, is_timed_out, may_be_repeated
 from helpdesk.db.postgres_locks import LockLost, UseLock
-from helpdesk.errors import Unavailable
+from helpdesk.errors import TooSlow, Unavailable
+from helpdesk.lanes import WAIT_S, Lane
 from helpdesk.problems import Problems
 
 T = TypeVar("T")
@@ -35,47 +39,61 @@ log = logging.getLogger("helpdesk.db")
 
 # Connections of one process; beside these it has one for its lock. docs/operations.md counts with them.
 READERS, SLOW_READERS, WRITERS = 4, 2, 8
+PROMPT_READERS, PROMPT_WRITERS = 1, 1  # for jobs and health, which no overload may hold up
 WAITING_MAX = 1024  # pieces of work waiting in one lane; past that the answer is 503
 ATTEMPTS = 5  # at work that ran into a conflict or a dead connection
 BACKOFF_S = 0.02  # at most, before the second attempt; doubled before each further one
-LATE_S = 5  # on top of a statement's own time: then the caller is answered, whatever the thread still waits for
+# On top of a statement's own time: then the caller is answered, whatever the thread still waits for.
+LATE_READ_S, LATE_WRITE_S = 1, 5
 KEEP_LOCK_S = 2.0  # how often the lock is looked at
 
 
-class _Lane:
-    """Threads with a connection each, and a bound on what waits for them."""
+class _Connections:
+    """A lane of threads with a connection each, and a limit on how long their callers wait."""
 
-    def __init__(self, url: str, threads: int, *, read_only: bool, timeout_s: int = STATEMENT_TIMEOUT_S) -> None:
-        self.engine = postgres_connection.open_engine(
-            url, connections=threads, read_only=read_only, timeout_s=timeout_s
-        )
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="postgres")
-        self._timeout_s = timeout_s + LATE_S
-        self._waiting = 0
+    def __init__(self, name: str, engine: Engine, threads: int, *, answer_within_s: float, is_prompt: bool) -> None:
+        self._engine = engine
+        self._answer_within_s = answer_within_s
+        limits: dict[str, Any] = {} if is_prompt else {"length_max": WAITING_MAX, "refusal": overloaded}
+        self._lane: Lane[Engine] = Lane(name, [engine] * threads, **limits)
 
-    async def do(self, work: Callable[[], T], late: Callable[[], Unavailable]) -> T:
+    async def do(self, work: Callable[[Engine], T], late: Callable[[], Unavailable]) -> T:
         """`work`'s result. Raises Unavailable when too much waits, and `late()` when it takes too long."""
-        if self._waiting >= WAITING_MAX:
-            raise overloaded()
-        self._waiting += 1
-        future = asyncio.get_running_loop().run_in_executor(self._threads, work)
-        future.add_done_callback(self._done)
+        future = self._lane.submit(work)
+        future.add_done_callback(_look_at)
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._answer_within_s):
                 # Shielded: a caller who leaves does not undo what a thread is doing.
                 return await asyncio.shield(future)
         except TimeoutError:
             raise late() from None
 
-    def _done(self, future: asyncio.Future[Any]) -> None:
-        self._waiting -= 1
-        if not future.cancelled():
-            future.exception()  # seen, or asyncio would log that nobody has
-
     def close(self) -> None:
         """Finish what was handed over; blocks until it is done."""
-        self._threads.shutdown()
-        self.engine.dispose()
+        self._lane.stop()
+        self._lane.join()
+        self._engine.dispose()
+
+
+def _look_at(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()  # seen, or asyncio would log that nobody has
+
+
+def _that_read(
+    url: str, threads: int, within_s: float, *, is_prompt: bool = False, plan_by_values: bool = False
+) -> _Connections:
+    engine = postgres_connection.open_engine(
+        url, connections=threads, read_only=True, timeout_s=within_s, plan_by_values=plan_by_values
+    )
+    answer_within_s = WAIT_S + within_s + LATE_READ_S
+    return _Connections("postgres-reader", engine, threads, answer_within_s=answer_within_s, is_prompt=is_prompt)
+
+
+def _that_write(url: str, threads: int, *, is_prompt: bool = False) -> _Connections:
+    engine = postgres_connection.open_engine(url, connections=threads)
+    answer_within_s = WAIT_S + STATEMENT_TIMEOUT_S + LATE_WRITE_S
+    return _Connections("postgres-writer", engine, threads, answer_within_s=answer_within_s, is_prompt=is_prompt)
 
 
 class PostgresDatabase:
@@ -99,9 +117,11 @@ class PostgresDatabase:
         self._loop = asyncio.get_running_loop()
         self._url = url
         self._listeners: list[CommitListener] = []
-        self._readers = _Lane(url, READERS, read_only=True)
-        self._slow_readers = _Lane(url, SLOW_READERS, read_only=True, timeout_s=SLOW_STATEMENT_TIMEOUT_S)
-        self._writers = _Lane(url, WRITERS, read_only=False)
+        self._readers = _that_read(url, READERS, READ_WITHIN_S)
+        self._slow_readers = _that_read(url, SLOW_READERS, SLOW_READ_WITHIN_S, plan_by_values=True)
+        self._prompt_readers = _that_read(url, PROMPT_READERS, READ_WITHIN_S, is_prompt=True)
+        self._writers = _that_write(url, WRITERS)
+        self._prompt_writers = _that_write(url, PROMPT_WRITERS, is_prompt=True)
         self._lock = lock
         self._on_failure = on_failure
         self._keeper = asyncio.create_task(self._keep_lock())
@@ -111,21 +131,27 @@ class PostgresDatabase:
         self._listeners.append(listener)
 
     async def read(self, fn: Callable[[Connection], T]) -> T:
-        """In REPEATABLE READ. Raises Unavailable after 15 s at the latest, and whatever `fn` raises."""
-        return await self._readers.do(lambda: self._read(self._readers.engine, fn), _away)
+        """In REPEATABLE READ. Raises Unavailable after 5 s at the latest, and whatever `fn` raises."""
+        return await self._readers.do(lambda engine: _read(engine, fn), _away)
 
     async def read_slowly(self, fn: Callable[[Connection], T]) -> T:
-        """The same within 35 s, in connections of its own."""
-        return await self._slow_readers.do(lambda: self._read(self._slow_readers.engine, fn), _away)
+        """The same within 13 s, in connections of its own."""
+        return await self._slow_readers.do(lambda engine: _read(engine, fn), _away)
+
+    async def read_promptly(self, fn: Callable[[Connection], T]) -> T:
+        return await self._prompt_readers.do(lambda engine: _read(engine, fn), _away)
 
     async def write(self, fn: Callable[[Connection], T]) -> T:
         """In READ COMMITTED; `fn` runs up to ATTEMPTS times. Raises Unavailable, and whatever `fn` raises."""
-        return await self._writers.do(lambda: self._write(fn), unknown_outcome)
+        return await self._writers.do(lambda engine: self._write(engine, fn), unknown_outcome)
+
+    async def write_promptly(self, fn: Callable[[Connection], T]) -> T:
+        return await self._prompt_writers.do(lambda engine: self._write(engine, fn), unknown_outcome)
 
     async def ping(self) -> None:
         """Raises Unavailable also on a standby, which takes no writes."""
-        await self.read(lambda conn: conn.execute(text("SELECT 1")).scalar())
-        if await self.write(lambda conn: conn.execute(text("SELECT pg_is_in_recovery()")).scalar()):
+        await self.read_promptly(lambda conn: conn.execute(text("SELECT 1")).scalar())
+        if await self.write_promptly(lambda conn: conn.execute(text("SELECT pg_is_in_recovery()")).scalar()):
             raise _away()
 
     @asynccontextmanager
@@ -145,7 +171,8 @@ class PostgresDatabase:
         """Finish what was handed over, then give up the connections and the lock."""
         self._keeper.cancel()
         await asyncio.gather(self._keeper, return_exceptions=True)
-        for lane in (self._readers, self._slow_readers, self._writers):
+        readers = (self._readers, self._slow_readers, self._prompt_readers)
+        for lane in (*readers, self._writers, self._prompt_writers):
             await self._loop.run_in_executor(None, lane.close)
         await self._loop.run_in_executor(None, self._lock.release)
 
@@ -163,11 +190,8 @@ class PostgresDatabase:
 
     # In a thread of a lane.
 
-    def _read(self, engine: Engine, fn: Callable[[Connection], T]) -> T:
-        return _repeated(lambda: _read_once(engine, fn))
-
-    def _write(self, fn: Callable[[Connection], T]) -> T:
-        outcome, changes = _repeated(lambda: _write_once(self._writers.engine, fn))
+    def _write(self, engine: Engine, fn: Callable[[Connection], T]) -> T:
+        outcome, changes = _repeated(lambda: _write_once(engine, fn))
         if changes:
             # The caller's answer takes the same way to the loop, and so comes after this.
             self._loop.call_soon_threadsafe(self._tell, changes)
@@ -176,6 +200,10 @@ class PostgresDatabase:
     def _tell(self, changes: Touched) -> None:
         for listener in self._listeners:
             listener(changes)
+
+
+def _read(engine: Engine, fn: Callable[[Connection], T]) -> T:
+    return _repeated(lambda: _read_once(engine, fn))
 
 
 def _read_once(engine: Engine, fn: Callable[[Connection], T]) -> T:
@@ -207,6 +235,8 @@ def _repeated(work: Callable[[], T]) -> T:
             if may_be_repeated(error) and attempt + 1 < ATTEMPTS:
                 time.sleep(random.uniform(0, BACKOFF_S * 2**attempt))  # noqa: S311 (spreads rivals)
                 continue
+            if is_timed_out(error):
+                raise TooSlow from error
             if is_store_fault(error):
                 log.warning("the database does not answer: %s", postgres_connection.reason(error))
                 raise _away() from error

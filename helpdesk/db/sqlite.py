@@ -7,29 +7,26 @@ WAL database when two connections do so at once. A lock file keeps a second serv
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-import threading
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from helpdesk.db.data_lock import DataLock
-from helpdesk.db.engine import CommitListener, Touched, overloaded
-from helpdesk.db.sqlite_connection import driver, is_store_fault, open_engine
+from helpdesk.db.engine import READ_WITHIN_S, SLOW_READ_WITHIN_S, CommitListener, Touched, overloaded
+from helpdesk.db.sqlite_connection import open_engine
+from helpdesk.db.sqlite_reader import Reader
 from helpdesk.db.sqlite_writer import Writer
-from helpdesk.errors import Unavailable
+from helpdesk.lanes import Lane
 from helpdesk.problems import Problems
 
 T = TypeVar("T")
 
 READERS = 2  # more threads only fight over the interpreter lock (measured: 4 are no faster)
 SLOW_READERS = 2  # for searches and reports; they wait for each other, and no short read for them
-WAITING_MAX = 1024  # reads waiting; past that the answer is 503
+WAITING_MAX = 1024  # reads waiting in one lane; past that the answer is 503
 
 
 class SqliteDatabase:
@@ -53,14 +50,22 @@ class SqliteDatabase:
         self._problems = problems or Problems()
         self._loop = asyncio.get_running_loop()
         self._listeners: list[CommitListener] = []
-        self._engine = open_engine(path, read_only=True)
-        self._waiting = 0
-        self._local = threading.local()
-        self._connections: list[Connection] = []
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
-        self._slow_readers = ThreadPoolExecutor(SLOW_READERS, thread_name_prefix="slow-reader")
+        self._opened: list[Reader] = []
+        self._readers = self._lane("reader", path, READERS, READ_WITHIN_S)
+        self._slow_readers = self._lane("slow-reader", path, SLOW_READERS, SLOW_READ_WITHIN_S)
+        self._prompt_reader = Lane("prompt-reader", self._open(path, 1, READ_WITHIN_S))
         writing = open_engine(path, read_only=False)
         self._writer = Writer(writing, on_commit=self._tell, on_failure=on_failure)
+
+    def _lane(self, name: str, path: Path, threads: int, within_s: float) -> Lane[Reader]:
+        return Lane(name, self._open(path, threads, within_s), length_max=WAITING_MAX, refusal=overloaded)
+
+    def _open(self, path: Path, connections: int, within_s: float) -> list[Reader]:
+        """Connect now: at the first use there may be no descriptor left."""
+        engine = open_engine(path, read_only=True)
+        opened = [Reader(engine, within_s) for _ in range(connections)]
+        self._opened += opened
+        return opened
 
     def on_commit(self, listener: CommitListener) -> None:
         self._listeners.append(listener)
@@ -70,33 +75,31 @@ class SqliteDatabase:
             listener(changes)
 
     async def read(self, fn: Callable[[Connection], T]) -> T:
-        return await self._read_in(self._readers, fn)
+        return await self._readers.do(lambda reader: reader.read(fn))
 
     async def read_slowly(self, fn: Callable[[Connection], T]) -> T:
-        return await self._read_in(self._slow_readers, fn)
+        return await self._slow_readers.do(lambda reader: reader.read(fn))
 
-    async def _read_in(self, lane: ThreadPoolExecutor, fn: Callable[[Connection], T]) -> T:
-        if self._waiting >= WAITING_MAX:
-            raise overloaded()
-        self._waiting += 1
-        try:
-            return await self._loop.run_in_executor(lane, self._read, fn)
-        finally:
-            self._waiting -= 1
+    async def read_promptly(self, fn: Callable[[Connection], T]) -> T:
+        return await self._prompt_reader.do(lambda reader: reader.read(fn))
 
     async def write(self, fn: Callable[[Connection], T]) -> T:
         return await self._writer.do(fn)
 
+    async def write_promptly(self, fn: Callable[[Connection], T]) -> T:
+        return await self._writer.do_promptly(fn)
+
     async def ping(self) -> None:
-        await self.read(lambda conn: conn.exec_driver_sql("SELECT 1").scalar())
-        await self.write(lambda conn: None)
+        await self.read_promptly(lambda conn: conn.exec_driver_sql("SELECT 1").scalar())
+        await self.write_promptly(lambda conn: None)
 
     async def close(self) -> None:
         # Readers first: the last connection to leave checkpoints, and that must be the writer's.
-        for lane in (self._readers, self._slow_readers):
-            await self._loop.run_in_executor(None, lane.shutdown)
-        for conn in self._connections:
-            conn.close()
+        for lane in (self._readers, self._slow_readers, self._prompt_reader):
+            lane.stop()
+            await self._loop.run_in_executor(None, lane.join)
+        for reader in self._opened:
+            reader.close()
         await self._writer.close()
         if self._lock is not None:
             self._lock.release()
@@ -104,27 +107,3 @@ class SqliteDatabase:
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
         yield  # the lock file keeps every other process away
-
-    # In a reader thread.
-
-    def _read(self, fn: Callable[[Connection], T]) -> T:
-        try:
-            conn = self._connection()
-            raw = driver(conn)
-            raw.execute("BEGIN")
-            try:
-                return fn(conn)
-            finally:
-                raw.execute("ROLLBACK")
-        except (sqlite3.Error, DBAPIError) as error:
-            if is_store_fault(error):
-                raise Unavailable("The database cannot answer now; try again in a moment") from error
-            raise
-
-    def _connection(self) -> Connection:
-        """This thread's own connection."""
-        conn: Connection | None = getattr(self._local, "conn", None)
-        if conn is None:
-            conn = self._local.conn = self._engine.connect()
-            self._connections.append(conn)
-        return conn

@@ -56,6 +56,12 @@ def driver(conn: Connection) -> sqlite3.Connection:
     return cast(sqlite3.Connection, conn.connection.dbapi_connection)
 
 
+def is_interrupted(error: BaseException) -> bool:
+    """Return whether a statement was stopped at its deadline."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
+
+
 def is_store_fault(error: BaseException) -> bool:
     """Whether the store is at fault (disk full, I/O error, file locked or damaged), not our statement."""
     cause = error.orig if isinstance(error, DBAPIError) else error

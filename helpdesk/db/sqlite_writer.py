@@ -7,6 +7,7 @@ import logging
 import queue
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from helpdesk.db.engine import Touched, forget, noted, overloaded, touched, unknown_outcome
 from helpdesk.db.sqlite_connection import driver, is_store_fault
 from helpdesk.errors import Unavailable
+from helpdesk.lanes import Queue, Queued
 
 T = TypeVar("T")
 log = logging.getLogger("helpdesk.db")
@@ -24,12 +26,12 @@ BATCH_MAX = 64  # jobs in one commit; bounds how long the first of them waits fo
 QUEUE_MAX = 1024  # jobs waiting; past that the answer is 503
 
 
-class _Job:
-    __slots__ = ("error", "fn", "future", "outcome")
+class _Job(Queued):
+    __slots__ = ("error", "fn", "outcome")
 
     def __init__(self, fn: Callable[[Connection], Any], future: asyncio.Future[Any]) -> None:
+        super().__init__(future)
         self.fn = fn
-        self.future = future
         self.outcome: Any = None
         self.error: BaseException | None = None
 
@@ -51,7 +53,9 @@ class Writer:
         self._on_commit = on_commit
         self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
+        self._queue = Queue(QUEUE_MAX, overloaded)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._prompt: deque[_Job] = deque()  # those of `_jobs` that go first
         self._failed = False
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
@@ -60,10 +64,19 @@ class Writer:
         """`fn`'s result once it is durable. Raises Unavailable, or what `fn` raises."""
         if self._failed:
             raise unknown_outcome()
-        if self._jobs.qsize() >= QUEUE_MAX:
-            raise overloaded()
         job = _Job(fn, self._loop.create_future())
+        self._queue.add(job)
         self._jobs.put(job)
+        outcome: T = await job.future
+        return outcome
+
+    async def do_promptly(self, fn: Callable[[Connection], T]) -> T:
+        """As `do`, in the next commit, however much waits."""
+        if self._failed:
+            raise unknown_outcome()
+        job = _Job(fn, self._loop.create_future())
+        self._prompt.append(job)
+        self._jobs.put(job)  # to wake the thread; the job is done once, in whichever place it is found first
         outcome: T = await job.future
         return outcome
 
@@ -78,21 +91,28 @@ class Writer:
         conn = self._engine.connect()
         while (job := self._jobs.get()) is not None:
             batch, is_last = self._gather(job)
-            changes = self._commit(conn, batch)
-            self._loop.call_soon_threadsafe(self._settle, batch, changes)
+            if batch:
+                changes = self._commit(conn, batch)
+                self._loop.call_soon_threadsafe(self._settle, batch, changes)
             if is_last:
                 break
         conn.close()
 
     def _gather(self, first: _Job) -> tuple[list[_Job], bool]:
         """What waits already, up to BATCH_MAX; and whether the thread shall end after it."""
-        batch = [first]
-        while len(batch) < BATCH_MAX and not self._jobs.empty():
+        batch: list[_Job] = []
+        following: _Job | None = first
+        while following is not None:
+            if following.start():
+                batch.append(following)
+            while self._prompt:
+                job = self._prompt.popleft()
+                if job.start():
+                    batch.append(job)
+            if len(batch) >= BATCH_MAX or self._jobs.empty():
+                return batch, False
             following = self._jobs.get()
-            if following is None:
-                return batch, True
-            batch.append(following)
-        return batch, False
+        return batch, True
 
     def _commit(self, conn: Connection, batch: list[_Job]) -> Touched:
         """Do the jobs in one transaction and commit it; what it touched. A job that fails is undone alone."""
@@ -162,12 +182,7 @@ class Writer:
         if changes:
             self._on_commit(changes)
         for job in batch:
-            if job.future.done():  # its caller was cancelled
-                continue
-            if job.error is not None:
-                job.future.set_exception(job.error)
-            else:
-                job.future.set_result(job.outcome)
+            job.settle(job.outcome, job.error)
 
 
 def _check_alive(raw: sqlite3.Connection, error: BaseException) -> None:

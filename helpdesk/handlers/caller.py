@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from helpdesk import errors
 from helpdesk.db import users as user_store
@@ -17,6 +17,13 @@ from helpdesk.handlers.http import HttpHandler
 from helpdesk.ratelimit import Standing
 
 T = TypeVar("T")
+
+
+class Search(Protocol):
+    """Parameters of a list; with `q` it is searched."""
+
+    @property
+    def q(self) -> str | None: ...
 
 
 def always_visible(_conn: Connection, _answer: Answer) -> bool:
@@ -81,6 +88,10 @@ class CallerHandler(HttpHandler):
     async def read(self, fn: Callable[[Connection], T]) -> T:
         """`fn`'s result, from one snapshot of the database."""
         return await self.desk.db.read(fn)
+
+    async def read_list(self, query: Search, fn: Callable[[Connection], T]) -> T:
+        """`read`; a search may take long and has a lane of its own, so that no plain list waits for one."""
+        return await (self.desk.db.read_slowly(fn) if query.q else self.desk.db.read(fn))
 
     async def perform(
         self,

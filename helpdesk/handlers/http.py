@@ -65,6 +65,7 @@ class HttpHandler(RequestHandler):
     def initialize(self, **kwargs: Any) -> None:
         desk: Desk = kwargs["desk"]
         self.desk = desk
+        self._path_pattern: str = kwargs["path"]
         desk.in_hand += 1
         self.set_shared_headers()
 
@@ -189,7 +190,9 @@ class HttpHandler(RequestHandler):
         tb: TracebackType | None,
     ) -> None:
         unavailable = errors.as_unavailable(value)
-        if unavailable is not None:
+        if isinstance(unavailable, errors.TooSlow):
+            self.log_unavailable(f"{self.request.method} {self._path_pattern} took longer than it may and was stopped")
+        elif unavailable is not None:
             self.log_unavailable(unavailable.cause)
         elif not isinstance(value, AppError | HTTPError):
             log.error("request_id=%s an error that nobody foresaw", self.request_id, exc_info=(typ, value, tb))  # type: ignore[arg-type]

@@ -189,7 +189,7 @@ class PlainTicketsHandler(PlainHandler):
         query = parse_query(TicketsQuery, arguments)
         now = self.desk.clock.now()
         show = tickets.listing(self.actor, now)
-        items, offset = await self.read(lambda conn: tickets.page(conn, self.actor, query, show, now=now))
+        items, offset = await self.read_list(query, lambda conn: tickets.page(conn, self.actor, query, show, now=now))
         kept = [(n, v.decode("utf-8", "replace")) for n, vs in arguments.items() for v in vs if n != "offset"]
         following = "?" + urlencode([*kept, ("offset", offset)]) if offset else None
         self.show("tickets.html", items=items, query=query, following=following, statuses=STATUSES, moment=_moment)

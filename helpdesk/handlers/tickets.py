@@ -29,9 +29,9 @@ class TicketsHandler(ApiHandler):
         """GET /api/tickets"""
         query, now = self.params_as(TicketsQuery), self.desk.clock.now()
         show = self.desk.encoded.listing(self.actor, now)
-        # A search may take long; a plain list never waits for one.
-        read = self.desk.db.read_slowly if query.q else self.desk.db.read
-        items, following = await read(lambda conn: tickets.page(conn, self.actor, query, show, now=now))
+        items, following = await self.read_list(
+            query, lambda conn: tickets.page(conn, self.actor, query, show, now=now)
+        )
         self.send_json({"items": items, "next_offset": following})
 
     @call(

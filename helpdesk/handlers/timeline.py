@@ -19,7 +19,9 @@ class TimelineHandler(ApiHandler):
     async def get(self, ticket_id: int) -> None:
         """GET /api/tickets/:id/timeline"""
         query = self.params_as(TimelineQuery)
-        self.send_json(await self.read(lambda conn: timeline_pages.page(conn, self.actor, ticket_id, query)))
+        self.send_json(
+            await self.read_list(query, lambda conn: timeline_pages.page(conn, self.actor, ticket_id, query))
+        )
 
 
 class EventsHandler(ApiHandler):

@@ -16,13 +16,14 @@ from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import ProgrammingError
 
 from helpdesk.db import idempotency, postgres, postgres_connection, postgres_locks, timeline
-from helpdesk.db.engine import Connection, touch
+from helpdesk.db.engine import READ_WITHIN_S, Connection, touch
 from helpdesk.db.idempotency import KeptAnswer
 from helpdesk.db.migrations.run import HEAD, prepare_postgres
 from helpdesk.db.postgres import PostgresDatabase
 from helpdesk.db.postgres_locks import UseLock
 from helpdesk.db.schema import metadata
 from helpdesk.errors import NotFound, StartError, Unavailable
+from helpdesk.lanes import WAIT_S
 from tests.databases import PostgresDatabases
 from tests.services import Postgres
 
@@ -201,14 +202,15 @@ async def test_too_much_that_waits_is_refused(url: str, monkeypatch: pytest.Monk
             return_exceptions=True,
         )
         refused = [outcome for outcome in outcomes if isinstance(outcome, Unavailable)]
-        assert len(refused) == 20 and "overloaded" in str(refused[0])
+        assert 20 - postgres.WRITERS <= len(refused) <= 20 and "overloaded" in str(refused[0])
         await db.ping()
 
 
 async def test_who_waits_longer_than_any_statement_may_take_is_answered(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "LATE_S", -9.9)
+    monkeypatch.setattr(postgres, "LATE_WRITE_S", 0.1 - WAIT_S - postgres_connection.STATEMENT_TIMEOUT_S)
+    monkeypatch.setattr(postgres, "LATE_READ_S", 0.1 - WAIT_S - READ_WITHIN_S)
     async with opened(url) as db:
         with pytest.raises(Unavailable, match="same Idempotency-Key"):
             await db.write(lambda conn: time.sleep(0.3))
