@@ -30,11 +30,12 @@ _ERROR_SCHEMA = {
         }
     },
 }
+_VERSION_TAG = r'"[1-9][0-9]{0,14}(\.[0-9]{1,18})?"'
 _REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "If-None-Match": ("The ETag that the client has; 304 while it is the present one", {"type": "string"}),
     "If-Match": (
         "The version that the change was made from; stands in for the field",
-        {"type": "string", "pattern": r'^"[1-9][0-9]{0,14}(\.[0-9]{1,18})?"$'},
+        {"type": "string", "pattern": rf"^{_VERSION_TAG}(, {_VERSION_TAG})*$"},
     ),
     "Last-Event-ID": ("The last entry seen; what came after it is sent first", {"type": "string"}),
     "Idempotency-Key": (

@@ -35,12 +35,12 @@ def change(
     ticket_id: int,
     changes: TicketChanges,
     *,
-    if_match: int | None,
+    if_match: frozenset[int] | None,
     now: int,
 ) -> TicketRow:
     """The ticket after the change. A change to the present values does nothing.
 
-    `if_match` is the version that the If-Match header names. Raises NotFound, Forbidden,
+    `if_match` holds the versions that the If-Match header names. Raises NotFound, Forbidden,
     FieldRequired, InvalidField; VersionMismatch or PreconditionFailed with `current` and `changed`.
     """
     ticket = ticket_to_change(conn, actor, ticket_id)
@@ -48,8 +48,8 @@ def change(
     _check_fields(actor, ticket, wanted)
     if changes.version is None and if_match is None:
         raise FieldRequired("version is required: the version of the ticket that you saw", "version")
-    if if_match is not None and if_match != ticket.version:
-        raise _conflict(conn, actor, ticket, if_match, PreconditionFailed, "If-Match", now=now)
+    if if_match is not None and ticket.version not in if_match:
+        raise _conflict(conn, actor, ticket, min(if_match), PreconditionFailed, "If-Match", now=now)
     if changes.version is not None and changes.version != ticket.version:
         raise _conflict(conn, actor, ticket, changes.version, VersionMismatch, "version", now=now)
     _check_move(actor, ticket, wanted)

@@ -15,6 +15,7 @@ from helpdesk.handlers.caller import CallerHandler
 from helpdesk.handlers.calls import Access, Call
 from helpdesk.handlers.cors import cors_headers, is_preflight, preflight_headers
 from helpdesk.handlers.http import API_HEADERS
+from helpdesk.handlers.negotiation import is_json, is_unencoded
 from helpdesk.messages.parsing import parse_body, parse_json_object, parse_query, printable
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -125,9 +126,9 @@ class ApiHandler(CallerHandler):
             if call.body is not None and self.request.method in ("POST", "PATCH"):
                 raise errors.BadJson("Send a JSON object as the body of this request")
             return
-        if headers.get("Content-Encoding", "identity").lower() != "identity":
+        if not is_unencoded(headers.get("Content-Encoding")):
             raise errors.UnsupportedMediaType("Send the body without a Content-Encoding", "Content-Encoding")
-        if not _is_json(headers.get("Content-Type", "")):
+        if not is_json(headers.get("Content-Type", "")):
             raise errors.UnsupportedMediaType("Send the body as Content-Type: application/json", "Content-Type")
         self.fields = parse_json_object(self.request.body)
         if call.body is None and self.fields:
@@ -189,11 +190,3 @@ def answer(value: Any, status: int = 200, **headers: str) -> Answer:
     """A success with `value` as JSON, or without a body when it is None."""
     body = b"" if value is None else msgspec.json.encode(value)
     return Answer(status, body, {name.replace("_", "-"): text for name, text in headers.items()})
-
-
-def _is_json(content_type: str) -> bool:
-    if content_type == "application/json":
-        return True  # nearly always
-    media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
-    charsets = [p.partition("=")[2].strip('" ') for p in parameters if p.startswith("charset")]
-    return media_type == "application/json" and all(charset == "utf-8" for charset in charsets)

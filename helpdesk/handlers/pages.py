@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from helpdesk import errors
 from helpdesk.handlers.http import HttpHandler
+from helpdesk.handlers.negotiation import first_named, takes_gzip
 
 STATIC = Path(__file__).resolve().parents[2] / "static"
 GZIP_MIN_BYTES = 1000  # below a packet it saves nothing
@@ -28,6 +29,11 @@ class StaticFile(Struct, frozen=True):
     etag: str
     body: bytes
     gzipped: bytes | None
+
+    @property
+    def gzipped_etag(self) -> str:
+        """The tag of the packed bytes: other bytes have another strong tag (RFC 9110, section 8.8.3.3)."""
+        return f'{self.etag[:-1]}-gzip"'
 
 
 _kept: dict[Path, StaticFile] = {}
@@ -86,15 +92,19 @@ class FilesHandler(HttpHandler):
         self.set_header("Content-Type", file.content_type)
         self.set_header("Cache-Control", _CACHE_CONTROL)
         self.set_header("Vary", "Accept-Encoding")
-        self.set_header("ETag", file.etag)
-        if file.etag in self.request.headers.get("If-None-Match", ""):
+        headers = self.request.headers
+        packed = file.gzipped if takes_gzip(headers.get("Accept-Encoding")) else None
+        # Who has the plain bytes may go on using them; packed ones are for those only who take them.
+        tags = (file.etag,) if packed is None else (file.gzipped_etag, file.etag)
+        named = first_named(headers.get("If-None-Match"), *tags)
+        self.set_header("ETag", named or tags[0])
+        if named is not None:
             self.set_status(304)
             self.finish()
-        elif file.gzipped is not None and "gzip" in self.request.headers.get("Accept-Encoding", ""):
+            return
+        if packed is not None:
             self.set_header("Content-Encoding", "gzip")
-            self.finish(file.gzipped)
-        else:
-            self.finish(file.body)
+        self.finish(packed or file.body)
 
 
 class PageHandler(FilesHandler):

@@ -11,6 +11,7 @@ from helpdesk.domain.access import may_see
 from helpdesk.domain.idempotency import Answer
 from helpdesk.handlers.base import ApiHandler, answer
 from helpdesk.handlers.calls import call
+from helpdesk.handlers.negotiation import entity_tags, first_named
 from helpdesk.messages.fields import ID_MAX
 from helpdesk.messages.tickets import (
     NewTicket,
@@ -21,6 +22,8 @@ from helpdesk.messages.tickets import (
     TicketPage,
     TicketsQuery,
 )
+
+_VERSION_TAG = re.compile(r'"([1-9][0-9]{0,15})(?:\.[0-9]{1,18})?"')
 
 
 class TicketsHandler(ApiHandler):
@@ -68,7 +71,7 @@ class TicketHandler(ApiHandler):
     async def get(self, ticket_id: int) -> None:
         """GET /api/tickets/:id"""
         ticket = await self.desk.encoded.full(self.actor, ticket_id)
-        has_it = _names_tag(self.request.headers.get("If-None-Match"), ticket.etag)
+        has_it = first_named(self.request.headers.get("If-None-Match"), ticket.etag) is not None
         self.send(Answer(304 if has_it else 200, b"" if has_it else ticket.body, {"ETag": ticket.etag}))
 
     @call(
@@ -92,15 +95,20 @@ class TicketHandler(ApiHandler):
 
         await self.transact(work)
 
-    def _parse_if_match(self) -> int | None:
-        """The version that If-Match names: `"3"`, or a whole entity tag, where it stands before the dot."""
-        values = self.request.headers.get_list("If-Match")
-        if not values:
+    def _parse_if_match(self) -> frozenset[int] | None:
+        """The versions that If-Match names: `"3"`, or a whole entity tag, where it stands before the dot; None without.
+
+        One that names something else beside a version is as if that were left out: it can never match.
+        """
+        header = self.request.headers.get("If-Match")
+        if header is None:
             return None
-        match = re.fullmatch(r'"([1-9][0-9]{0,14})(?:\.[0-9]{1,18})?"', values[0].strip())
-        if len(values) > 1 or match is None or int(match[1]) > ID_MAX:
-            raise errors.InvalidHeader('Send one If-Match that names a version, like "3"', "If-Match")
-        return int(match[1])
+        tags = entity_tags(header)
+        matches = (_VERSION_TAG.fullmatch(tag.text) for tag in tags)
+        versions = frozenset(int(match[1]) for match in matches if match and int(match[1]) <= ID_MAX)
+        if not versions or any(tag.is_weak for tag in tags):
+            raise errors.InvalidHeader('Send an If-Match that names a version, like "3"', "If-Match")
+        return versions
 
 
 class StatsHandler(ApiHandler):
@@ -109,11 +117,3 @@ class StatsHandler(ApiHandler):
         """GET /api/tickets/stats"""
         query, now = self.params_as(StatsQuery), self.desk.clock.now()
         self.send_json(await self.read(lambda conn: tickets.stats(conn, self.actor, query, now=now)))
-
-
-def _names_tag(if_none_match: str | None, etag: str) -> bool:
-    """Whether the header names the tag (RFC 9110, section 13.1.2: a weak comparison, or `*`)."""
-    if if_none_match is None:
-        return False
-    tags = re.findall(r'(?:W/)?("[^"]*")', if_none_match)
-    return if_none_match.strip() == "*" or etag in tags

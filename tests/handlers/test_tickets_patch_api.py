@@ -63,7 +63,8 @@ async def test_of_forty_rivals_one_wins(api: Api) -> None:
         ('W/"1"', None, 400, "INVALID_HEADER"),
         ("", None, 400, "INVALID_HEADER"),
         ("1", None, 400, "INVALID_HEADER"),
-        ('"1", "2"', None, 400, "INVALID_HEADER"),
+        ('"1", "2"', None, 200, None),
+        ('"1", "2"', 2, 409, "VERSION_MISMATCH"),
         (None, None, 400, "FIELD_REQUIRED"),
     ],
 )
