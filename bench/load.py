@@ -23,8 +23,7 @@ import msgspec
 from bench.histories import AGENTS, COMMENTS_EACH, END, REQUESTERS, SPAN_MS, History, histories
 from bench.texts import Texts
 from helpdesk.clock import rfc3339
-from helpdesk.db.data_lock import DataLock
-from helpdesk.db.migrations.run import prepare_sqlite
+from helpdesk.db.data_file import open_data_file
 from helpdesk.db.schema import metadata
 from helpdesk.db.search.fts5 import DOCUMENT_BITS, PREFIX_INDEXED
 from helpdesk.domain import clocks, sla
@@ -202,8 +201,7 @@ def main() -> None:
     options = parser.parse_args()
     options.data_dir.mkdir(parents=True, exist_ok=True)
     path = options.data_dir / "helpdesk.db"
-    lock = DataLock(path)
-    prepare_sqlite(path)
+    lock = open_data_file(path)
     fill(path, options.tickets)
     lock.release()
     print(json.dumps({"tickets": options.tickets, "bytes": path.stat().st_size}))

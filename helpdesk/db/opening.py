@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,13 +11,12 @@ from sqlalchemy.exc import DBAPIError
 
 from helpdesk.config import Config
 from helpdesk.db import postgres_connection, sqlite_connection
-from helpdesk.db.data_lock import DataLock
+from helpdesk.db.data_file import open_data_file, open_source_file
+from helpdesk.db.data_lock import InUse
 from helpdesk.db.engine import Connection, Database
 from helpdesk.db.migrations.run import (
     prepare_postgres,
-    prepare_sqlite,
     require_newest_postgres,
-    require_newest_sqlite,
 )
 from helpdesk.db.postgres import PostgresDatabase
 from helpdesk.db.postgres_locks import UseLock
@@ -35,35 +33,28 @@ def open_database(config: Config, *, on_failure: Callable[[], None], problems: P
     For `on_failure` and `problems` see SqliteDatabase and PostgresDatabase. Raises StartError.
     """
     if config.is_sqlite:
+        if config.database_url is None:
+            _make_data_dir(config.data_dir)
         return _open_sqlite(config.database_path, on_failure, problems)
     assert config.database_url is not None
     return _open_postgres(config.database_url, on_failure, problems, shared=config.redis_url is not None)
 
 
 def _open_sqlite(path: Path, on_failure: Callable[[], None], problems: Problems) -> Database:
-    _make_directory(path.parent)
+    lock = open_data_file(path)
     try:
-        lock = DataLock(path)
-    except OSError as error:
-        raise _not_writable(path, error) from None
-    prepare_sqlite(path)
-    return SqliteDatabase(path, lock, on_failure=on_failure, problems=problems)
+        return SqliteDatabase(path, lock, on_failure=on_failure, problems=problems)
+    except BaseException:
+        lock.release()
+        raise
 
 
-def _not_writable(path: Path, error: OSError) -> StartError:
-    return StartError(
-        f"cannot write in {path.parent} ({error.strerror}); make it writable or choose another --data-dir"
-    )
-
-
-def _make_directory(directory: Path) -> None:
+def _make_data_dir(directory: Path) -> None:
     try:
         # The data are nobody else's: they hold what customers wrote.
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StartError(f"cannot make {directory} ({error.strerror}); choose another --data-dir") from None
-    if not os.access(directory, os.W_OK | os.X_OK):
-        raise StartError(f"cannot write in {directory}; make it writable or choose another --data-dir")
 
 
 def _open_postgres(url: str, on_failure: Callable[[], None], problems: Problems, *, shared: bool) -> Database:
@@ -130,18 +121,11 @@ def _sqlite_alone(opened: ExitStack, url: str, as_source: bool) -> Connection:
     path = _sqlite_path(url)
     if as_source and not path.is_file():
         raise StartError(f"there is no database {path}")
-    if not as_source:
-        _make_directory(path.parent)
     try:
-        opened.callback(DataLock(path).release)
-    except StartError:
+        lock = open_source_file(path) if as_source else open_data_file(path, by_copy=True)
+    except InUse:
         raise _in_use(path) from None
-    except OSError as error:
-        raise _not_writable(path, error) from None
-    if as_source:
-        require_newest_sqlite(path)
-    else:
-        prepare_sqlite(path, by_copy=True)
+    opened.callback(lock.release)
     return opened.enter_context(sqlite_connection.open_engine(path, read_only=as_source).connect())
 
 

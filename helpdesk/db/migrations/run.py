@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from contextlib import closing
@@ -11,7 +12,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.db import postgres_locks
+from helpdesk.db import postgres_locks, write_ahead_log
 from helpdesk.db.postgres_connection import is_held_up
 from helpdesk.db.sqlite_connection import driver, open_engine
 from helpdesk.errors import StartError
@@ -39,16 +40,27 @@ def prepare_sqlite(path: Path, *, by_copy: bool = False) -> None:
             return
         if by_copy and revision:
             raise _outdated(path)
+        header = _header(path)
         engine = open_engine(path, read_only=False)
         with engine.connect() as conn, conn.begin():  # or Alembic would commit by itself
             driver(conn).execute("BEGIN IMMEDIATE")
             _upgrade(conn)
+            write_ahead_log.write_mark(driver(conn), header)
         engine.dispose()
     except (sqlite3.Error, DBAPIError) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
         raise StartError(
             f"cannot open the database {path} ({reason}); choose another --data-dir or --database-url"
         ) from None
+
+
+def _header(path: Path) -> bytes:
+    """Return the beginning of the file; to be called while no connection of this process is open (see DataLock)."""
+    try:
+        with path.open("rb") as file:
+            return file.read(100)
+    except OSError:
+        return b""  # SQLite says what is wrong, or makes the file
 
 
 def require_newest_sqlite(path: Path) -> None:
@@ -63,7 +75,7 @@ def require_newest_sqlite(path: Path) -> None:
 
 def _revision(path: Path, *, by_copy: bool = False) -> str:
     """The revision that the file is at, found without touching it; "" where nothing was made in it yet."""
-    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as raw:
+    with closing(sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True)) as raw:
         names = {row[0] for row in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         # A first start was killed, or its disk was full. SQLite takes a few bytes of anything for an
         # empty database too, but counts no pages in them.
