@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy.exc import NoSuchTableError
 
 from helpdesk.db import schema
 from helpdesk.db.migrations import run
@@ -115,4 +117,37 @@ def test_counts_of_before_the_stripes_are_counted_again(path: Path) -> None:
         execute(path, statement)
     prepare_sqlite(path)
     assert execute(path, "SELECT * FROM ticket_counts") == [("open", "low", 0, 0, 0, 2), ("open", "low", 1, 0, 0, 1)]
+    assert run._revision(path) == HEAD
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ZeroDivisionError("division by zero"),
+        KeyError("stripe"),
+        sqlite3.OperationalError("no such column: stripe"),
+        NoSuchTableError("ticket_counts"),
+        CommandError("Can't locate revision\nidentified by '0007'"),
+        MemoryError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_a_revision_raises_is_one_sentence_and_changes_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    prepare_sqlite(path)
+    execute(path, "UPDATE alembic_version SET version_num = '0001'")
+
+    def fail_half_done(config: Config, revision: str) -> None:
+        conn = config.attributes["connection"]
+        conn.exec_driver_sql("DROP TABLE words")
+        conn.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "upgrade", fail_half_done)
+        said = refused(path)
+    assert f"cannot bring the database {path} up to date" in said and "\n" not in said
+    assert type(error).__name__ in said
+    prepare_sqlite(path)
     assert run._revision(path) == HEAD

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from helpdesk.db import postgres_locks, write_ahead_log
-from helpdesk.db.postgres_connection import is_held_up
+from helpdesk.db.engine import is_sqlite
+from helpdesk.db.postgres_connection import is_held_up, is_store_fault
 from helpdesk.db.sqlite_connection import driver, open_engine
 from helpdesk.errors import StartError
 
@@ -44,7 +45,7 @@ def prepare_sqlite(path: Path, *, by_copy: bool = False) -> None:
         engine = open_engine(path, read_only=False)
         with engine.connect() as conn, conn.begin():  # or Alembic would commit by itself
             driver(conn).execute("BEGIN IMMEDIATE")
-            _upgrade(conn)
+            _upgrade(conn, path)
             write_ahead_log.write_mark(driver(conn), header)
         engine.dispose()
     except (sqlite3.Error, DBAPIError) as error:
@@ -109,7 +110,7 @@ def prepare_postgres(engine: Engine, shown: str, *, by_copy: bool = False) -> No
                     # Whoever waits for a table keeps all that come after it waiting too.
                     conn.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'"))
                     if _revision_of(conn, shown) != HEAD:
-                        _upgrade(conn)
+                        _upgrade(conn, shown)
                 return
             except DBAPIError as error:
                 if not is_held_up(error) or attempt == ATTEMPTS:
@@ -147,11 +148,27 @@ def _outdated(shown: object) -> StartError:
     return StartError(f"{shown} is not of this release; start the server on it once, that brings it up to date")
 
 
-def _upgrade(conn: Connection) -> None:
+def _upgrade(conn: Connection, shown: object) -> None:
+    """Run the revisions that are missing. Raises StartError, or DBAPIError where the store is at fault."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = conn
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except Exception as error:
+        # Whatever a revision raises ends the start in one sentence, after the transaction is rolled back.
+        if isinstance(error, DBAPIError) and not is_sqlite(conn) and (is_held_up(error) or is_store_fault(error)):
+            raise
+        raise _not_migrated(shown, error) from error
+
+
+def _not_migrated(shown: object, error: Exception) -> StartError:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    reason = str(cause).strip().partition("\n")[0] or "no reason given"
+    return StartError(
+        f"cannot bring the database {shown} up to date ({type(cause).__name__}: {reason}); nothing was changed, "
+        "so the release before still starts on it"
+    )
