@@ -15,8 +15,10 @@ from sqlalchemy import Connection, CursorResult, Row
 from helpdesk.errors import Unavailable
 
 T = TypeVar("T")
-Noun = Literal["ticket", "user", "token", "entry"]
-Touched = dict[Noun, set[object]]  # what a commit changed: the ids of each noun, a token's digest
+# What a commit changed: the ids of each noun. A token's is its digest; "access" has the users whose role
+# changed, or who were deactivated or activated.
+Noun = Literal["ticket", "user", "token", "entry", "access"]
+Touched = dict[Noun, set[object]]
 CommitListener = Callable[[Touched], None]
 STRIPES = 64
 # What one read may take, whoever asks for what: a filter that no index serves must not hold a lane.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 from sqlalchemy import bindparam, exists, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -34,6 +36,9 @@ _COLUMNS = (
 )
 _BY_ID = select(*_COLUMNS).where(users.c.id == bindparam("id"))
 _BY_KEY = select(*_COLUMNS).where(users.c.username_key == bindparam("key"))
+_STAFF_AMONG = select(users.c.id).where(
+    users.c.id.in_(bindparam("ids", expanding=True)), users.c.role != "user", users.c.active
+)
 _IS_EMPTY = select(~exists(select(users.c.id)))
 _LOCK = select(users.c.id).where(users.c.id == bindparam("id")).with_for_update(key_share=True)
 _LOCK_ADMINS = select(users.c.id).where(users.c.role == "admin").order_by(users.c.id).with_for_update(key_share=True)
@@ -81,6 +86,11 @@ def by_id(conn: Connection, user_id: int) -> UserRow | None:
     return row_as(UserRow, row) if row else None
 
 
+def staff_among(conn: Connection, ids: Collection[int]) -> set[int]:
+    """Return those of the users who are active agents or admins."""
+    return set(conn.execute(_STAFF_AMONG, {"ids": list(ids)}).scalars()) if ids else set()
+
+
 def by_username(conn: Connection, username: str) -> UserRow | None:
     """The user of that name, compared without case, or None."""
     row = conn.execute(_BY_KEY, {"key": username_key(username)}).first()
@@ -117,7 +127,7 @@ def insert(
     return conn.execute(_INSERTS[conn.dialect.name], values).scalar()
 
 
-def update(conn: Connection, user: UserRow) -> None:
+def update(conn: Connection, user: UserRow, *, was: UserRow) -> None:
     """Write all of `user` that may change: name, email, role, password and whether it is active."""
     conn.execute(
         _UPDATE,
@@ -132,6 +142,8 @@ def update(conn: Connection, user: UserRow) -> None:
         },
     )
     touch(conn, "user", user.id)
+    if (user.role, bool(user.active)) != (was.role, bool(was.active)):
+        touch(conn, "access", user.id)
 
 
 def count_other_admins(conn: Connection, user_id: int) -> int:

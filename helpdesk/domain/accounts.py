@@ -127,7 +127,7 @@ def change_own(
         after = replace(after, password_hash=password_hash)
         token_store.delete_others(conn, actor.id, but=actor.token_digest)
     if after != user:
-        store.update(conn, after)
+        store.update(conn, after, was=user)
     return views.user(after)
 
 
@@ -147,7 +147,7 @@ def change(conn: Connection, user_id: int, changes: AccountChanges) -> User:
     if _is_admin(user) and not _is_admin(after) and store.count_other_admins(conn, user_id) == 0:
         raise LastAdmin("This is the last active admin; make another one first")
     if after != user:
-        store.update(conn, after)
+        store.update(conn, after, was=user)
     if not after.active:
         token_store.delete_others(conn, user_id, but=b"")
     return views.user(after)
