@@ -13,6 +13,7 @@ from statistics import median
 from urllib.parse import urlsplit
 
 from bench.servers import Desk
+from helpdesk.streams import STREAMS_OF_ACCOUNT
 
 ENTRIES = 10
 
@@ -28,10 +29,11 @@ async def open_stream(host: str, port: int, token: str) -> asyncio.StreamReader:
 async def measure(desk: Desk, count: int) -> None:
     address = urlsplit(desk.url)
     assert address.hostname and address.port
+    tokens = [await asyncio.to_thread(agent, desk, n) for n in range(0, count, STREAMS_OF_ACCOUNT)]
     before_mb = desk.resident_mb()
     readers = []
-    for _ in range(count):
-        readers.append(await open_stream(address.hostname, address.port, desk.token))
+    for n in range(count):
+        readers.append(await open_stream(address.hostname, address.port, tokens[n // STREAMS_OF_ACCOUNT]))
     grown_kb = (desk.resident_mb() - before_mb) * 1024 / count
     delays = []
     for n in range(ENTRIES):
@@ -44,6 +46,12 @@ async def measure(desk: Desk, count: int) -> None:
         f"{count} streams: {grown_kb:.1f} KB each; all have an entry after {median(delays):.0f} ms "
         f"(most {max(delays):.0f} ms), the create included"
     )
+
+
+def agent(desk: Desk, n: int) -> str:
+    """The token of a new agent."""
+    name = f"stream{time.time_ns()}-{n}"
+    return str(desk.post("/api/auth/register", {"username": name, "password": name, "role": "agent"})["token"])
 
 
 def create(desk: Desk, n: int) -> None:

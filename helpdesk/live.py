@@ -8,72 +8,143 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
+
+from msgspec import Struct
 
 from helpdesk import live_events
 from helpdesk.clock import Clock
 from helpdesk.db import timeline as timeline_store
 from helpdesk.db import tokens as token_store
-from helpdesk.db.engine import Database, Touched
+from helpdesk.db import users as user_store
+from helpdesk.db.engine import Connection, Database, Touched
 from helpdesk.domain.access import Actor
-from helpdesk.errors import AppError
-from helpdesk.live_events import Event, events_between
-from helpdesk.streams import Stream
+from helpdesk.errors import AppError, InvalidToken, Unavailable
+from helpdesk.live_events import Event, Missed
+from helpdesk.messages.fields import Role
+from helpdesk.streams import Stream, Streams
 
 log = logging.getLogger("helpdesk.live")
 
 POLL_S = 1.0  # how often entries are looked for that another process wrote and told nobody of
 RECHECK_S = 2.0  # how often open streams' tokens are looked at; revoked ones end within 5 s
+BREATH_BYTES = 256 * 1024  # handed out before the readers' connections get a turn
+
+
+class _Opening(Struct, frozen=True):
+    """What a new stream begins with: the role of its token now, and how far the timeline goes."""
+
+    role: Role | None
+    horizon: int
+    newest: int
 
 
 class Hub:
-    """Runs on the event loop; `run` is its task."""
+    """Runs on the event loop; `run` and `watch_tokens` are its tasks."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
-        self._streams: set[Stream] = set()
-        self._position = 0  # the newest entry handed out; only meaningful while there are streams
+        self._streams = Streams()
+        self._position: int | None = None  # the newest entry handed out; None while there are no streams
         self._woken = asyncio.Event()
+        # Replays take one of the slow lane's threads at most, so that searches go on while all readers come back.
+        self._replaying = asyncio.Semaphore(1)
         db.on_commit(self._note)
 
     def _note(self, touched: Touched) -> None:
         if "entry" in touched:
             self.wake()
+        if "access" in touched or "token" in touched:
+            self.end(users=touched.get("access", ()), tokens=touched.get("token", ()))
 
     def wake(self) -> None:
-        """There may be new entries: look."""
+        """Look for new entries."""
         if self._streams:
             self._woken.set()
 
-    async def subscribe(self, actor: Actor) -> tuple[Stream, int]:
-        """A new stream, and the id of the entry after which it begins; what is older can be read."""
-        if not self._streams:
-            position = await self._db.read(timeline_store.horizon)
-            # Another subscriber may have come meanwhile: then its position is the hub's.
-            if not self._streams:
-                self._position = position
-        stream = Stream(actor)
+    def end(self, *, users: Collection[object], tokens: Collection[object]) -> None:
+        """End the streams of users whose rights have changed, and those of tokens that are dead."""
+        for stream in self._streams:
+            if stream.actor.id in users or stream.actor.token_digest in tokens:
+                stream.close()
+
+    async def subscribe(self, stream: Stream, since: int | None) -> None:
+        """Open the stream, for all that comes after entry `since`, or after now.
+
+        Raises RateLimited or Unavailable when there are too many, InvalidToken when its token is dead.
+        Whoever called it calls `unsubscribe` at the end, also after an error.
+        """
         self._streams.add(stream)
-        # A commit between that read and now woke nobody.
+        # From here on a commit that takes the token or the role away ends the stream; one before it shows here.
+        opening = await self._db.read(lambda conn: self._opening(conn, stream.actor))
+        if opening.role is None:
+            raise InvalidToken
+        if opening.role != stream.actor.role or not stream.is_open:
+            raise Unavailable("The stream has ended before it began; connect again", retry_after_s=1)
+        if self._position is None:
+            self._position = opening.horizon
+        if since is not None and since > opening.newest:
+            since = opening.newest
+            stream.push(live_events.reset(since))
+        # A commit between that read and now may have woken a hub that had no position yet.
         self._woken.set()
-        return stream, self._position
+        if since is None:
+            stream.after = self._position
+        else:
+            stream.missed = Missed(since)
+
+    def _opening(self, conn: Connection, actor: Actor) -> _Opening:
+        living = token_store.living(conn, {actor.token_digest}, self._clock.now())
+        return _Opening(living.get(actor.token_digest), timeline_store.horizon(conn), timeline_store.newest_id(conn))
 
     def unsubscribe(self, stream: Stream) -> None:
-        stream.close()
+        """Close the stream and forget it; nothing when that was done before."""
         self._streams.discard(stream)
+        if not self._streams:
+            self._position = None
 
-    async def replay(self, actor: Actor, since: int, until: int) -> tuple[bytes, int]:
-        """The next few events in (since, until] that the actor may see, and where to go on."""
-        events = await self._events_between(since, until)
-        seen = (event.seen_by(actor) for event in events)
-        return b"".join(event for event in seen if event), until if len(events) < live_events.READ_STEP else events[
-            -1
-        ].id
+    async def next(self, stream: Stream, timeout_s: float) -> bytes:
+        """Return the next events for the stream's reader; nothing after `timeout_s`, or when it has closed.
 
-    async def _events_between(self, after: int, until: int) -> list[Event]:
-        now = self._clock.now()
-        return await self._db.read(lambda conn: events_between(conn, after, until, now))
+        Until the caller says `stream.sent()`, they count as waiting.
+        """
+        if not stream.has_waiting() and stream.after is None:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    events = await self._replay(stream)
+            except TimeoutError:
+                return b""
+            if events:
+                return stream.replaying(events)
+        await stream.wait(timeout_s)
+        return stream.take()
+
+    async def _replay(self, stream: Stream) -> bytes:
+        """Return a step of what the reader has missed; nothing when that is done, or the stream has closed."""
+        while stream.is_open and stream.missed is not None and self._position is not None:
+            missed, until = stream.missed, self._position
+            if missed.after >= until:
+                # The hub hands out what is above its position; what the reader has of that is passed over.
+                stream.after, stream.missed = missed.after, None
+                break
+            async with self._replaying:
+                read = partial(self._read_missed, actor=stream.actor, missed=missed, until=until)
+                is_still_staff, (events, stream.missed) = await self._db.read_slowly(read)
+            if not is_still_staff:
+                stream.close()
+            if events and stream.is_open:
+                return events
+        return b""
+
+    def _read_missed(
+        self, conn: Connection, *, actor: Actor, missed: Missed, until: int
+    ) -> tuple[bool, tuple[bytes, Missed]]:
+        """Return whether an agent or admin is that still, and a step of what was missed; for the rest true."""
+        is_checked = self._db.is_shared and actor.is_staff
+        is_still_staff = not is_checked or bool(user_store.staff_among(conn, {actor.id}))
+        return is_still_staff, live_events.replay(conn, actor, missed, until, self._clock.now())
 
     async def run(self) -> None:
         """Hand out entries as they are committed, until cancelled."""
@@ -111,27 +182,60 @@ class Hub:
             self.close_all()
 
     async def _hand_out(self) -> None:
-        while self._streams:
+        while self._position is not None:
             # Two transactions: what is settled in the first is seen by the second.
             horizon = await self._db.read(timeline_store.horizon)
-            events = await self._events_between(self._position, horizon)
+            if self._position is None or horizon <= self._position:
+                return
+            events, checked = await self._events_between(self._position, horizon)
+            handed_bytes = 0
             for event in events:
-                if event.id <= self._position:
+                if self._position is None or event.id <= self._position:
                     continue  # the first stream after a pause began further on
-                for stream in self._streams:
-                    encoded = event.seen_by(stream.actor)
-                    if encoded:
-                        stream.push(encoded)
                 self._position = event.id
+                self._push(event, checked)
+                handed_bytes += len(event.for_staff)
+                if handed_bytes >= BREATH_BYTES:
+                    # A reader that reads must not be taken for one that does not.
+                    await asyncio.sleep(0)
+                    handed_bytes = 0
             if len(events) < live_events.READ_STEP:
                 return
+
+    def _push(self, event: Event, checked: set[int]) -> None:
+        for stream in self._streams:
+            if stream.after is None or event.id <= stream.after:
+                continue  # it is replayed to this one, or was
+            if self._db.is_shared and stream.actor.is_staff and stream.actor.id not in checked:
+                stream.fall_back()  # it came while the events were read
+                continue
+            encoded = event.seen_by(stream.actor)
+            if encoded:
+                stream.push(encoded)
+            stream.after = event.id
+
+    async def _events_between(self, after: int, until: int) -> tuple[list[Event], set[int]]:
+        """Return events, and the agents and admins who have streams and were still that when these were read.
+
+        On a shared database another process's change of a role may be heard of later than its entries are
+        seen. Read in one snapshot, whoever sees an entry that came after the change sees the change.
+        """
+        now = self._clock.now()
+        staff = {stream.actor.id for stream in self._streams if stream.actor.is_staff} if self._db.is_shared else set()
+
+        def read(conn: Connection) -> tuple[list[Event], set[int]]:
+            return live_events.events_between(conn, after, until, now), user_store.staff_among(conn, staff)
+
+        events, checked = await self._db.read(read)
+        self.end(users=staff - checked, tokens=())
+        return events, checked
 
     async def _end_revoked(self) -> None:
         digests = {stream.actor.token_digest for stream in self._streams}
         now = self._clock.now()
         living = await self._db.read(lambda conn: token_store.living(conn, digests, now))
         for stream in self._streams:
-            if living.get(stream.actor.token_digest) != stream.actor.role:
+            if stream.actor.token_digest in digests and living.get(stream.actor.token_digest) != stream.actor.role:
                 stream.close()
 
     def close_all(self) -> None:

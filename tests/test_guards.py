@@ -43,8 +43,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sessions": {"db", "domain"},
     "encoded_tickets": {"db", "domain"},
     "live_events": {"db", "domain", "messages"},
-    "streams": {"domain"},
-    "live": {"db", "domain", "live_events", "streams"},
+    "streams": {"domain", "live_events"},
+    "live": {"db", "domain", "live_events", "messages", "streams"},
     "jobs": {"db", "domain"},
     "desk": {
         "adapters",

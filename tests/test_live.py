@@ -9,14 +9,16 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from helpdesk import live, live_events, streams
+from helpdesk import live_events, streams
 from helpdesk.db import timeline as timeline_store
-from helpdesk.db import users
+from helpdesk.db import tokens, users
 from helpdesk.db.engine import Connection, Database
-from helpdesk.domain import comments, tickets
+from helpdesk.db.sqlite_connection import driver
+from helpdesk.domain import accounts, comments, tickets
 from helpdesk.domain.access import Actor
-from helpdesk.errors import Unavailable
+from helpdesk.errors import InvalidToken, RateLimited, Unavailable
 from helpdesk.live import Hub
+from helpdesk.messages.accounts import AccountChanges
 from helpdesk.messages.comments import NewComment
 from helpdesk.messages.tickets import NewTicket
 from helpdesk.streams import Stream
@@ -49,7 +51,8 @@ class Desk:
                     password_hash="",
                     created_at=0,
                 )
-                self.who[name] = Actor(user_id or 0, name, None, role)  # type: ignore[arg-type]
+                self.who[name] = Actor(user_id or 0, name, None, role, name.encode())  # type: ignore[arg-type]
+                tokens.insert(conn, digest=name.encode(), user_id=user_id or 0, created_at=0, expires_at=2**60)
 
         await self.db.write(insert)
 
@@ -62,9 +65,38 @@ class Desk:
         new, now = NewComment("Look inside.", None, internal), self.clock.now()
         await self.db.write(lambda conn: comments.add(conn, self.who[who], ticket_id, new, now=now))
 
-    async def subscribe(self, who: str) -> Stream:
-        stream, _ = await self.hub.subscribe(self.who[who])
+    async def subscribe(self, who: str, since: int | None = None) -> Stream:
+        stream = Stream(self.who[who])
+        await self.hub.subscribe(stream, since)
         return stream
+
+    async def heard(self, stream: Stream, count: int) -> list[int]:
+        """The ids of the next `count` events, waiting for them; more are a failure of the caller's assertion."""
+        got: list[int] = []
+        async with asyncio.timeout(WITHIN_S):
+            while len(got) < count and stream.is_open:
+                got += ids(await self.hub.next(stream, WITHIN_S))
+                stream.sent()
+        return got
+
+    async def replay_cost(self, who: str) -> int:
+        """How many times 50 of SQLite's instructions a replay of everything takes."""
+        steps = 0
+
+        def count() -> int:
+            nonlocal steps
+            steps += 1
+            return 0
+
+        def replay(conn: Connection) -> None:
+            until, missed = timeline_store.newest_id(conn), live_events.Missed(0)
+            driver(conn).set_progress_handler(count, 50)
+            while missed.after < until:
+                _, missed = live_events.replay(conn, self.who[who], missed, until, self.clock.now())
+            driver(conn).set_progress_handler(None, 0)
+
+        await self.db.read(replay)
+        return steps
 
 
 @asynccontextmanager
@@ -85,21 +117,12 @@ def ids(events: bytes) -> list[int]:
     return [int(n) for n in re.findall(rb"^id: (\d+)$", events, re.MULTILINE)]
 
 
-async def heard(stream: Stream, count: int) -> list[int]:
-    """The ids of the next `count` events, waiting for them; more are a failure of the caller's assertion."""
-    got: list[int] = []
-    async with asyncio.timeout(WITHIN_S):
-        while len(got) < count:
-            got += ids(await stream.next(WITHIN_S))
-    return got
-
-
 async def test_every_entry_comes_once_and_in_order(databases: Databases, clock: FakeClock) -> None:
     async with running(databases, clock) as desk:
         stream = await desk.subscribe("agent")
         await asyncio.gather(*(desk.ticket("ana") for _ in range(250)))
-        assert await heard(stream, 250) == list(range(1, 251))
-        assert await stream.next(0) == b""
+        assert await desk.heard(stream, 250) == list(range(1, 251))
+        assert await desk.hub.next(stream, 0) == b""
 
 
 async def test_what_is_committed_while_subscribing_is_not_missed(
@@ -114,7 +137,7 @@ async def test_what_is_committed_while_subscribing_is_not_missed(
             return last_id
 
         monkeypatch.setattr(timeline_store, "horizon", read_and_be_overtaken)
-        assert await heard(await desk.subscribe("agent"), 1) == [1]
+        assert await desk.heard(await desk.subscribe("agent"), 1) == [1]
 
 
 async def test_a_requester_hears_of_own_tickets_and_of_no_note(databases: Databases, clock: FakeClock) -> None:
@@ -124,9 +147,9 @@ async def test_a_requester_hears_of_own_tickets_and_of_no_note(databases: Databa
         await desk.comment("agent", ticket_id, internal=True)
         await desk.comment("agent", ticket_id)
         await desk.ticket("bob")
-        assert await heard(streams["agent"], 4) == [1, 2, 3, 4]
-        assert await heard(streams["ana"], 2) == [1, 3]
-        assert await heard(streams["bob"], 1) == [4]
+        assert await desk.heard(streams["agent"], 4) == [1, 2, 3, 4]
+        assert await desk.heard(streams["ana"], 2) == [1, 3]
+        assert await desk.heard(streams["bob"], 1) == [4]
 
 
 async def test_an_event_shows_a_requester_no_trace_of_a_note(databases: Databases, clock: FakeClock) -> None:
@@ -149,32 +172,34 @@ async def test_a_reader_that_does_not_keep_up_is_cut_off_and_others_are_not(
         slow, quick = await desk.subscribe("agent"), await desk.subscribe("agent")
         for n in range(1, 13):
             await desk.ticket("ana")
-            assert await heard(quick, 1) == [n]
+            assert await desk.heard(quick, 1) == [n]
         assert (slow.is_open, quick.is_open) == (False, True)
 
 
 async def test_replaying_gives_all_that_was_missed_in_small_steps(
     databases: Databases, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_events, "READ_STEP", 3)
+    monkeypatch.setattr(live_events, "REPLAY_STEP", 3)
+    monkeypatch.setattr(live_events, "IDS_STEP", 2)
     async with running(databases, clock) as desk:
         for n in range(10):
             await desk.ticket("ana" if n % 2 else "bob")
-        _, position = await desk.hub.subscribe(desk.who["agent"])
         for who, expected in (("agent", [3, 4, 5, 6, 7, 8, 9, 10]), ("ana", [4, 6, 8, 10])):
-            since, got, steps = 2, [], 0
-            while since < position:
-                events, since = await desk.hub.replay(desk.who[who], since, position)
-                got += ids(events)
-                steps += 1
-            assert (got, steps) == (expected, 3)
+            stream = await desk.subscribe(who, 2)
+            first = await desk.hub.next(stream, WITHIN_S)
+            stream.sent()
+            assert len(ids(first)) <= 3
+            assert ids(first) + await desk.heard(stream, len(expected) - len(ids(first))) == expected
+            await desk.ticket("ana")
+            assert len(await desk.heard(stream, 1)) == 1
+            desk.hub.unsubscribe(stream)
 
 
 async def test_nobody_listening_costs_no_reading(databases: Databases, clock: FakeClock) -> None:
     async with running(databases, clock) as desk:
         stream = await desk.subscribe("agent")
         await desk.ticket("ana")
-        await heard(stream, 1)
+        await desk.heard(stream, 1)
         desk.hub.unsubscribe(stream)
         assert len(desk.hub) == 0 and not stream.is_open
         await desk.ticket("ana")
@@ -186,7 +211,7 @@ async def heard_after_return(desk: Desk) -> list[int]:
     """What a stream opened after a pause hears: only what comes from then on."""
     stream = await desk.subscribe("agent")
     await desk.ticket("ana")
-    return await heard(stream, 1)
+    return await desk.heard(stream, 1)
 
 
 async def test_streams_end_when_the_store_cannot_answer(
@@ -195,15 +220,15 @@ async def test_streams_end_when_the_store_cannot_answer(
     async with running(databases, clock) as desk:
         stream = await desk.subscribe("agent")
         await desk.ticket("ana")
-        await heard(stream, 1)
+        await desk.heard(stream, 1)
 
         def away(*_: object) -> None:
             raise Unavailable("away")
 
         with monkeypatch.context() as broken:
-            broken.setattr(live, "events_between", away)
+            broken.setattr(live_events, "events_between", away)
             await desk.ticket("ana")
-            assert await stream.next(WITHIN_S) == b"" and not stream.is_open
+            assert await desk.hub.next(stream, WITHIN_S) == b"" and not stream.is_open
         desk.hub.unsubscribe(stream)
         assert await heard_after_return(desk) == [3]
 
@@ -211,8 +236,115 @@ async def test_streams_end_when_the_store_cannot_answer(
 async def test_closing_wakes_who_waits(databases: Databases, clock: FakeClock) -> None:
     async with running(databases, clock) as desk:
         stream = await desk.subscribe("agent")
-        waiting = asyncio.ensure_future(stream.next(600))
+        waiting = asyncio.ensure_future(desk.hub.next(stream, 600))
         await asyncio.sleep(0)
         desk.hub.close_all()
         async with asyncio.timeout(WITHIN_S):
             assert await waiting == b""
+
+
+async def test_a_reader_that_knows_more_than_the_hub_hears_nothing_twice(
+    databases: Databases, clock: FakeClock
+) -> None:
+    async with running(databases, clock) as desk:
+        other = Hub(desk.db, clock)  # of another process, which lags behind
+        early = Stream(desk.who["agent"])
+        await other.subscribe(early, None)
+        for _ in range(5):
+            await desk.ticket("ana")
+        resumed = Stream(desk.who["agent"])
+        await other.subscribe(resumed, 4)
+        assert await other.next(resumed, 0) == b""
+        job = asyncio.create_task(other.run())
+        await desk.ticket("ana")
+        desk.hub = other
+        assert await desk.heard(resumed, 2) == [5, 6]
+        assert await desk.heard(early, 6) == [1, 2, 3, 4, 5, 6]
+        job.cancel()
+        await asyncio.gather(job, return_exceptions=True)
+
+
+async def test_who_knows_of_entries_that_there_are_not_is_told_to_read_again(
+    databases: Databases, clock: FakeClock
+) -> None:
+    async with running(databases, clock) as desk:
+        for newest in (0, 1):
+            stream = await desk.subscribe("ana", 99)
+            assert await desk.hub.next(stream, WITHIN_S) == b"id: %d\nevent: reset\ndata: {}\n\n" % newest
+            stream.sent()
+            await desk.ticket("ana")
+            assert await desk.heard(stream, 1) == [newest + 1]
+
+
+async def test_a_hub_that_lags_behind_tells_nobody_to_read_again(databases: Databases, clock: FakeClock) -> None:
+    db = databases.open(databases.new_url())
+    desk = Desk(db, clock)  # whose hub does not run
+    await desk.add_people()
+    await desk.subscribe("agent")
+    await desk.ticket("ana")
+    stream = await desk.subscribe("ana", 1)
+    assert await desk.hub.next(stream, 0) == b""
+    await db.close()
+
+
+async def test_a_change_of_role_ends_the_stream_at_its_commit_and_a_new_name_does_not(
+    databases: Databases, clock: FakeClock
+) -> None:
+    async with running(databases, clock) as desk:
+        demoted, kept = await desk.subscribe("agent"), await desk.subscribe("ana")
+
+        async def change(who: str, **fields: object) -> None:
+            user_id = desk.who[who].id
+            await desk.db.write(lambda conn: accounts.change(conn, user_id, AccountChanges(**fields)))  # type: ignore[arg-type]
+
+        await change("agent", name="A. Gent")
+        await change("ana", name="Ana")
+        assert demoted.is_open and kept.is_open
+        await change("agent", role="user")
+        assert not demoted.is_open and kept.is_open
+        await change("ana", active=False)
+        assert not kept.is_open
+
+
+async def test_signing_out_ends_the_stream_at_its_commit(databases: Databases, clock: FakeClock) -> None:
+    async with running(databases, clock) as desk:
+        ended, kept = await desk.subscribe("ana"), await desk.subscribe("bob")
+        await desk.db.write(lambda conn: accounts.end_session(conn, desk.who["ana"]))
+        assert (ended.is_open, kept.is_open) == (False, True)
+
+
+async def test_a_token_that_died_or_a_role_that_changed_meanwhile_opens_no_stream(
+    databases: Databases, clock: FakeClock
+) -> None:
+    async with running(databases, clock) as desk:
+        await desk.db.write(lambda conn: accounts.end_session(conn, desk.who["ana"]))
+        with pytest.raises(InvalidToken):
+            await desk.subscribe("ana")
+        desk.who["bob"] = Actor(desk.who["bob"].id, "bob", None, "agent", b"bob")
+        with pytest.raises(Unavailable):
+            await desk.subscribe("bob")
+
+
+async def test_streams_are_counted_while_they_are_being_opened(databases: Databases, clock: FakeClock) -> None:
+    async with running(databases, clock) as desk:
+        opened = await asyncio.gather(*(desk.subscribe("ana") for _ in range(30)), return_exceptions=True)
+        refused = [error for error in opened if isinstance(error, RateLimited)]
+        assert (len(opened) - len(refused), len(refused), len(desk.hub)) == (20, 10, 20)
+
+
+@pytest.mark.sqlite
+async def test_a_replay_costs_what_its_reader_may_see_and_not_what_the_desk_holds(
+    databases: Databases, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timeline_store, "STRETCH", 10)
+    async with running(databases, clock) as desk:
+        for _ in range(5):
+            await desk.ticket("bob")
+        costs = {who: [await desk.replay_cost(who)] for who in ("ana", "bob", "agent")}
+        for _ in range(3):
+            await asyncio.gather(*(desk.ticket("agent") for _ in range(100)))
+            for who, steps in costs.items():
+                steps.append(await desk.replay_cost(who))
+        assert costs["agent"][3] > 10 * costs["agent"][0]  # it is measured at all
+        for who in ("ana", "bob"):
+            assert abs(costs[who][3] - costs[who][1]) <= 3, costs

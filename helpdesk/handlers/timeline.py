@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+
 from tornado.iostream import StreamClosedError
 
 from helpdesk import errors
 from helpdesk.domain import timeline_pages
 from helpdesk.handlers.base import ApiHandler
 from helpdesk.handlers.calls import call
+from helpdesk.messages.fields import ID_MAX
 from helpdesk.messages.timeline import EntryPage, EventsQuery, TimelineQuery
 from helpdesk.streams import Stream
 
 HEARTBEAT_S = 15.0  # the contract's; proxies cut what is silent for 30 to 60
+SEND_TIMEOUT_S = 60.0  # for a piece of a stream, of 256 KiB at most but for a single larger event
 
 
 class TimelineHandler(ApiHandler):
@@ -36,41 +41,54 @@ class EventsHandler(ApiHandler):
     )
     async def get(self) -> None:
         """GET /api/events (Server-Sent Events, the HTML standard, section 9.2)"""
-        stream, position = await self.desk.hub.subscribe(self.actor)
-        self._stream = stream
+        if self.desk.draining:
+            raise errors.Unavailable("The server is shutting down; connect again in a moment")
+        connection = self.request.connection.stream  # type: ignore[union-attr]
+        stream = self._stream = Stream(self.actor, abort=connection.close)
         try:
+            await self.desk.hub.subscribe(stream, self._resume_from())
             self.set_header("Content-Type", "text/event-stream")
             self.set_header("X-Accel-Buffering", "no")  # nginx would hold events back
-            if self.request.method == "HEAD":
-                return
-            self.write(b": connected\n\n")
-            await self.flush()
-            await self._replay(position)
-            while stream.is_open:
-                events = await stream.next(HEARTBEAT_S)
-                if events or stream.is_open:
-                    self.write(events or b": still here\n\n")
-                    await self.flush()
+            if self.request.method != "HEAD":
+                if connection.socket is not None:
+                    _notice_vanished_reader(connection.socket)
+                await self._send_all(stream)
         except StreamClosedError:
             return
         finally:
             self.desk.hub.unsubscribe(stream)
 
-    async def _replay(self, position: int) -> None:
-        since = self._resume_from()
-        while since is not None and since < position:
-            events, since = await self.desk.hub.replay(self.actor, since, position)
-            if events:
-                self.write(events)
+    async def _send_all(self, stream: Stream) -> None:
+        """Send events as they come, until the stream has closed."""
+        await self._send(stream, b": connected\n\n")
+        while stream.is_open:
+            events = await self.desk.hub.next(stream, HEARTBEAT_S)
+            if events or stream.is_open:
+                await self._send(stream, events or b": still here\n\n")
+
+    async def _send(self, stream: Stream, piece: bytes) -> None:
+        self.write(piece)
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
                 await self.flush()
+        except TimeoutError:
+            self.request.connection.stream.close()  # type: ignore[union-attr]
+            raise StreamClosedError from None
+        stream.sent()
 
     def _resume_from(self) -> int | None:
         """The last entry that the reader has; None when it names none or a malformed one."""
         for sent in (self.request.headers.get("Last-Event-ID"), self.params_as(EventsQuery).since):
-            if sent and sent.isascii() and sent.isdigit() and len(sent) <= 18:
-                return int(sent)
+            if sent and sent.isascii() and sent.isdigit():
+                return int(sent) if len(sent) <= len(str(ID_MAX)) else ID_MAX
         return None
 
     def on_connection_close(self) -> None:
         if self._stream is not None:
             self.desk.hub.unsubscribe(self._stream)
+
+
+def _notice_vanished_reader(connection: socket.socket) -> None:
+    """End the connection when the reader's machine acknowledges nothing for a while, or it would hold its place."""
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # on Linux
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SEND_TIMEOUT_S * 1000))

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 import pytest
 from tornado.ioloop import IOLoop
 
 from helpdesk import live, streams
+from helpdesk.db.engine import Connection
+from helpdesk.domain.access import Actor
+from helpdesk.errors import Unavailable
 from helpdesk.handlers import timeline as timeline_handlers
 from tests.conftest import Api
 
@@ -50,7 +55,7 @@ class EventStream:
 
 
 @pytest.fixture
-def live_api(api: Api, io_loop: IOLoop) -> Iterator[Api]:
+def live_api(api: Api, io_loop: IOLoop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     """The application with the hub's tasks running; closes the streams that a test opened."""
     tasks: list[asyncio.Task[None]] = []
 
@@ -65,6 +70,7 @@ def live_api(api: Api, io_loop: IOLoop) -> Iterator[Api]:
         EventStream.opened.clear()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    monkeypatch.setattr(live, "RECHECK_S", 600)  # what a commit ends must not wait for the next look
     io_loop.run_sync(begin)
     yield api
     io_loop.run_sync(end)
@@ -112,8 +118,7 @@ async def test_the_header_counts_before_the_parameter_unless_it_is_malformed(liv
         assert (await stream.next())["id"] == first
 
 
-async def test_a_new_password_ends_the_streams_of_other_tokens(live_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "RECHECK_S", 0.05)
+async def test_a_new_password_ends_the_streams_of_other_tokens(live_api: Api) -> None:
     mine = (await live_api.register(username="ana"))["token"]
     credentials = {"username": "ana", "password": "correct horse"}
     other = (await live_api.post("/api/auth/login", credentials)).json["token"]
@@ -143,14 +148,31 @@ async def test_readers_see_only_what_they_may(live_api: Api) -> None:
     assert [(await late.next())["id"] for _ in range(2)] == [1, 4]
 
 
-async def test_signing_out_and_deactivation_end_the_stream(live_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "RECHECK_S", 0.05)
+async def test_signing_out_and_deactivation_end_the_stream(live_api: Api) -> None:
     ana, ben, admin = await live_api.register(), await live_api.register(), await live_api.token("admin")
     one, two = await EventStream.open(live_api, ana["token"]), await EventStream.open(live_api, ben["token"])
     await live_api.post("/api/auth/logout", token=ana["token"])
     assert await one.at_end()
     await live_api.patch(f"/api/users/{ben['user']['id']}", {"active": False}, token=admin)
     assert await two.at_end()
+
+
+async def test_a_demoted_agent_is_shown_nothing_more(live_api: Api) -> None:
+    agent, admin = await live_api.register("agent"), await live_api.token("admin")
+    stream = await EventStream.open(live_api, agent["token"])
+    await live_api.ticket(admin)
+    assert (await stream.next())["id"] == 1
+    path = f"/api/users/{agent['user']['id']}"
+    assert (await live_api.patch(path, {"role": "user"}, token=admin)).status == 200
+    await live_api.post("/api/tickets/1/comments", {"body": "secret", "internal": True}, token=admin)
+    assert await stream.at_end()
+
+
+async def test_an_expired_token_ends_the_stream(live_api: Api) -> None:
+    stream = await EventStream.open(live_api, await live_api.token())
+    live_api.clock.advance(hours=24 * 31)
+    await live_api.desk.hub._end_revoked()
+    assert await stream.at_end()
 
 
 async def test_a_silent_stream_says_that_it_is_there(live_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,24 +184,132 @@ async def test_a_silent_stream_says_that_it_is_there(live_api: Api, monkeypatch:
 
 
 async def test_a_reader_that_does_not_read_is_cut_off(live_api: Api) -> None:
-    stream, _ = await live_api.desk.hub.subscribe(await live_api.desk.sessions.actor(await live_api.token()))  # type: ignore[arg-type]
-    for _ in range(streams.BACKLOG_MAX):
-        stream.push(b"x" * 1000)
-    assert stream.is_open
-    stream.push(b"one too many")
-    assert not stream.is_open
-    assert await stream.next(1) == b""
+    reader = await EventStream.open(live_api, await live_api.token())
+    reader.reader._transport.pause_reading()  # type: ignore[attr-defined]
+    (stream,) = live_api.desk.hub._streams
+    pushed = 0
+    while stream.is_open:
+        stream.push(b"data: %s\n\n" % (b"x" * 50_000))
+        await asyncio.sleep(0)
+        pushed += 1
+        assert pushed < 1000, "the kernel does not hold so much"
+    await gone(live_api)
+
+
+async def test_a_reader_that_takes_too_long_for_a_piece_is_cut_off(
+    live_api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timeline_handlers, "SEND_TIMEOUT_S", 0.05)
+    reader = await EventStream.open(live_api, await live_api.token())
+    reader.reader._transport.pause_reading()  # type: ignore[attr-defined]
+    (stream,) = live_api.desk.hub._streams
+    stream.push(b"data: %s\n\n" % (b"x" * 50_000_000))
+    await gone(live_api)
+
+
+async def test_the_twenty_first_stream_of_an_account_is_refused(live_api: Api) -> None:
+    mine, other = await live_api.token(), await live_api.token()
+    opened = [await EventStream.open(live_api, mine) for _ in range(20)]
+    for method in ("GET", "HEAD"):
+        refused = await live_api.request(method, "/api/events", token=mine)
+        assert refused.status == 429 and int(refused.headers["Retry-After"]) >= 1
+    assert (await live_api.get("/api/events", token=mine)).code == "RATE_LIMIT"
+    await EventStream.open(live_api, other)
+    opened.pop().writer.close()
+    await gone(live_api, left=20)
+    for _ in range(3):
+        assert (await live_api.request("HEAD", "/api/events", token=mine)).status == 200
+    await EventStream.open(live_api, mine)
+    assert (await live_api.get("/api/events", token=mine)).status == 429
+
+
+async def test_a_stream_that_failed_to_open_takes_no_place(live_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = await live_api.token()
+
+    def away(*_: object) -> None:
+        raise Unavailable("away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(live_api.desk.hub, "_opening", away)
+        for _ in range(25):
+            assert (await live_api.get("/api/events", token=token)).status == 503
+    await EventStream.open(live_api, token)
+    assert len(live_api.desk.hub) == 1
+
+
+async def test_one_stream_more_than_the_server_holds_is_503(live_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "STREAMS_MAX", 2)
+    for _ in range(2):
+        await EventStream.open(live_api, await live_api.token())
+    refused = await live_api.get("/api/events", token=await live_api.token())
+    assert (refused.status, refused.code) == (503, "UNAVAILABLE") and int(refused.headers["Retry-After"]) >= 1
+
+
+async def test_no_stream_begins_while_the_server_shuts_down(live_api: Api) -> None:
+    token = await live_api.token()
+    live_api.desk.draining = True
+    refused = await live_api.get("/api/events", token=token)
+    assert (refused.status, refused.code) == (503, "UNAVAILABLE") and int(refused.headers["Retry-After"]) >= 1
+    assert len(live_api.desk.hub) == 0
+
+
+async def test_a_stream_that_is_being_opened_when_all_end_is_refused(
+    live_api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, hub = await live_api.token(), live_api.desk.hub
+    opening, loop = hub._opening, asyncio.get_running_loop()
+
+    def end_all_meanwhile(conn: Connection, actor: Actor) -> object:
+        opened = opening(conn, actor)
+        ended = threading.Event()
+        loop.call_soon_threadsafe(lambda: (hub.close_all(), ended.set()))
+        ended.wait(4)
+        return opened
+
+    monkeypatch.setattr(hub, "_opening", end_all_meanwhile)
+    refused = await live_api.get("/api/events", token=token)
+    assert (refused.status, refused.code) == (503, "UNAVAILABLE") and len(hub) == 0
+
+
+async def test_a_last_id_above_the_newest_entry_is_answered_by_a_reset(live_api: Api) -> None:
+    token = await live_api.token()
+    await live_api.ticket(token)
+    for last_id in ("2", "999999999999999", "9" * 20, "9" * 5000):
+        stream = await EventStream.open(live_api, token, Last_Event_ID=last_id)
+        async with asyncio.timeout(4):
+            assert await stream.reader.readuntil(b"\n\n") == b"id: 1\nevent: reset\ndata: {}\n\n"
+    since = await EventStream.open(live_api, token, "?since=2")
+    async with asyncio.timeout(4):
+        assert (await since.reader.readuntil(b"\n\n")).startswith(b"id: 1\nevent: reset\n")
+    known = await EventStream.open(live_api, token, Last_Event_ID="1")
+    await live_api.ticket(token)
+    assert (await known.next())["id"] == (await stream.next())["id"] == 2
+
+
+@pytest.mark.parametrize("malformed", ["", "-1", "+1", "1.0", "0x1", "1,1", "one", "1 1", "\u0661"])
+async def test_every_malformed_last_id_is_as_if_absent(live_api: Api, malformed: str) -> None:
+    token = await live_api.token()
+    await live_api.ticket(token)
+    query = f"?since={quote(malformed)}"
+    streams_of = [await EventStream.open(live_api, token, query)]
+    if malformed.isascii():
+        streams_of.append(await EventStream.open(live_api, token, Last_Event_ID=malformed))
+    await live_api.ticket(token)
+    assert [(await stream.next())["id"] for stream in streams_of] == [2] * len(streams_of)
+
+
+async def gone(api: Api, *, left: int = 0) -> None:
+    """Wait until no more than `left` streams are open, and their requests have ended."""
+    async with asyncio.timeout(4):
+        while len(api.desk.hub) > left or api.desk.in_hand > left:  # noqa: ASYNC110 (a connection that ends tells only the server)
+            await asyncio.sleep(0.01)
 
 
 async def test_a_stream_that_its_reader_left_is_forgotten(live_api: Api) -> None:
     stream = await EventStream.open(live_api, await live_api.token())
     assert len(live_api.desk.hub) == 1
     stream.writer.close()
-    for _ in range(400):
-        if not len(live_api.desk.hub):
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("the stream is still there")
+    await gone(live_api)
 
 
 async def test_nobody_reads_events_without_signing_in(live_api: Api) -> None:
