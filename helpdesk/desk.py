@@ -27,7 +27,7 @@ class Desk:
     passwords: Passwords
     redis: Redis | None  # None where one process has all limits to itself
     buckets: Buckets | None  # None where the rate limit is off
-    logins: Throttle
+    throttle: Throttle  # failed logins and registrations
     sessions: Sessions
     encoded: EncodedTickets
     hub: Hub
@@ -57,7 +57,7 @@ def open_desk(config: Config, clock: Clock, db: Database, problems: Problems) ->
         passwords=Passwords(config.bcrypt_cost),
         redis=redis,
         buckets=_buckets(config, clock, redis),
-        logins=_logins(config, clock, redis),
+        throttle=_throttle(clock, redis),
         sessions=Sessions(db, clock),
         encoded=EncodedTickets(db, clock),
         hub=hub,
@@ -75,6 +75,6 @@ def _buckets(config: Config, clock: Clock, redis: Redis | None) -> Buckets | Non
     return SharedTokenBuckets(config.rate_limit, redis, own) if redis else own
 
 
-def _logins(config: Config, clock: Clock, redis: Redis | None) -> Throttle:
-    own = LoginThrottle(config.login_limit, clock.monotonic)
-    return SharedLoginThrottle(config.login_limit, redis, own) if redis else own
+def _throttle(clock: Clock, redis: Redis | None) -> Throttle:
+    own = LoginThrottle(clock.monotonic)
+    return SharedLoginThrottle(redis, own) if redis else own

@@ -20,8 +20,8 @@ class InMemory:
     def buckets(self, rate: Rate) -> Buckets:
         return TokenBuckets(rate, self.clock.monotonic)
 
-    def throttle(self, rate: Rate) -> Throttle:
-        return LoginThrottle(rate, self.clock.monotonic)
+    def throttle(self) -> Throttle:
+        return LoginThrottle(self.clock.monotonic)
 
     async def close(self) -> None:
         """Forget it."""
@@ -52,9 +52,9 @@ class InRedis(InMemory):
         own = TokenBuckets(rate, self.clock.monotonic)
         return SharedTokenBuckets(rate, self.redis, own, clock=_CLOCK)
 
-    def throttle(self, rate: Rate) -> Throttle:
-        own = LoginThrottle(rate, self.clock.monotonic)
-        return SharedLoginThrottle(rate, self.redis, own, clock=_CLOCK)
+    def throttle(self) -> Throttle:
+        own = LoginThrottle(self.clock.monotonic)
+        return SharedLoginThrottle(self.redis, own, clock=_CLOCK)
 
     async def close(self) -> None:
         await self.redis.close()

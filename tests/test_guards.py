@@ -59,7 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "encoded_tickets",
     },
     "first_start": {"db", "desk", "domain"},
-    "handlers": {"db", "desk", "domain", "hosts", "live", "messages", "ratelimit", "streams"},
+    "handlers": {"db", "desk", "domain", "hosts", "live", "login_throttle", "messages", "ratelimit", "streams"},
     "routes": {"handlers"},
     "openapi": {"handlers", "messages", "routes"},
     "app": {"desk", "handlers", "messages", "openapi", "routes"},

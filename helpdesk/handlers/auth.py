@@ -13,10 +13,12 @@ from helpdesk.db.users import UserRow
 from helpdesk.domain import accounts, idempotency
 from helpdesk.domain.accounts import VerifyAgain
 from helpdesk.domain.idempotency import Answer
+from helpdesk.handlers.addresses import limit_key
 from helpdesk.handlers.base import ApiHandler, answer
 from helpdesk.handlers.caller import always_visible
 from helpdesk.handlers.calls import call
 from helpdesk.handlers.password_checks import PasswordChecks
+from helpdesk.login_throttle import Window, registration_windows
 from helpdesk.messages.accounts import Credentials, NewAccount, Session
 from helpdesk.messages.fields import Role
 
@@ -60,17 +62,25 @@ class RegisterHandler(_SessionHandler):
         return role
 
     async def _create(self, new: NewAccount, role: Role) -> None:
-        password_hash = await self.desk.passwords.hash(new.password)
+        async with self.desk.throttle.attempt(self._windows(), counts="success"):
+            password_hash = await self.desk.passwords.hash(new.password)
 
-        def work(conn: Connection) -> Answer:
-            now = self.desk.clock.now()
-            user = accounts.register(conn, new, password_hash=password_hash, role=role, now=now)
-            return self.session_for(201, user)(conn)
+            def work(conn: Connection) -> Answer:
+                now = self.desk.clock.now()
+                user = accounts.register(conn, new, password_hash=password_hash, role=role, now=now)
+                return self.session_for(201, user)(conn)
 
-        def replay(_conn: Connection, _kept: Answer) -> Answer:
-            raise VerifyAgain
+            def replay(_conn: Connection, _kept: Answer) -> Answer:
+                raise VerifyAgain
 
-        await self.transact(work, secrets=_SECRETS, account=new.username, replay=replay, keep=_without_token)
+            await self.transact(work, secrets=_SECRETS, account=new.username, replay=replay, keep=_without_token)
+
+    def _windows(self) -> tuple[Window, ...]:
+        """The limit of registrations: strangers' in production mode, so that an address cannot multiply its share."""
+        is_admins = self._actor is not None and self._actor.role == "admin"
+        if self.desk.config.is_demo or is_admins:
+            return ()
+        return registration_windows(self.desk.config.login_limit, limit_key(self.client_address))
 
     async def _repeat(self, new: NewAccount, user: UserRow) -> None:
         """The name is taken: by an earlier request with the same key, or by somebody else."""

@@ -16,7 +16,7 @@ from helpdesk.adapters import redis as adapter
 from helpdesk.adapters.redis import Redis, RedisAway
 from helpdesk.config import Rate
 from helpdesk.errors import InvalidCredentials, RateLimited, StartError
-from helpdesk.login_throttle import LoginThrottle, SharedLoginThrottle
+from helpdesk.login_throttle import LoginThrottle, SharedLoginThrottle, Window
 from helpdesk.ratelimit import SharedTokenBuckets, TokenBuckets
 from tests.conftest import FakeClock
 from tests.limits import InMemory, InRedis
@@ -144,27 +144,27 @@ async def test_a_redis_that_hangs_delays_one_request_and_not_the_next(own_redis:
 async def test_failed_logins_are_counted_by_each_process_while_redis_is_away(
     own_redis: RedisServer, clock: FakeClock
 ) -> None:
-    rate = Rate(2, 900)
+    windows = [Window("ana", Rate(2, 900), "no more")]
     async with asking(own_redis, clock) as redis:
-        logins = SharedLoginThrottle(rate, redis, LoginThrottle(rate, clock.monotonic))
+        logins = SharedLoginThrottle(redis, LoginThrottle(clock.monotonic))
         own_redis.signal(signal.SIGKILL)
         for _ in range(2):
             with pytest.raises(InvalidCredentials):
-                async with logins.attempt("ana"):
+                async with logins.attempt(windows):
                     raise InvalidCredentials
         with pytest.raises(RateLimited):
-            async with logins.attempt("ana"):
+            async with logins.attempt(windows):
                 pass
 
 
 @pytest.mark.gen_test(timeout=20)
 async def test_an_attempt_of_a_process_that_died_holds_its_place_for_a_while_only(redis: RedisServer) -> None:
     place = await InRedis(redis.url).open()
-    logins = place.throttle(Rate(1, 900))
+    logins, windows = place.throttle(), [Window("ana", Rate(1, 900), "no more")]
     assert isinstance(logins, SharedLoginThrottle)
-    await logins._admit("ana", "of a process that died")
+    await logins._admit(windows, "of a process that died")
     await place.advance(31)
-    async with logins.attempt("ana"):
+    async with logins.attempt(windows):
         pass
     await place.close()
 
