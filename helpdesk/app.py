@@ -7,14 +7,14 @@ import logging
 import secrets
 from typing import Any
 
-from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.httputil import HTTPServerRequest
 from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
 
 from helpdesk import openapi
 from helpdesk.desk import Desk
 from helpdesk.handlers import plain
-from helpdesk.handlers.body_limit import BodyLimit
+from helpdesk.handlers.delegate import RequestDelegate
 from helpdesk.handlers.http import HttpHandler
 from helpdesk.handlers.meta import UnknownPathHandler
 from helpdesk.handlers.pages import FileHandler, PageHandler
@@ -25,20 +25,18 @@ log = logging.getLogger("helpdesk.http")
 
 
 class HelpDesk(Application):
-    """The application; every request's body runs under the limit."""
+    """The application; every request passes a RequestDelegate."""
 
-    def get_handler_delegate(
+    def get_handler_delegate(  # type: ignore[override]
         self,
         request: HTTPServerRequest,
         target_class: type[RequestHandler],
         target_kwargs: dict[str, Any] | None = None,
         path_args: list[bytes] | None = None,
         path_kwargs: dict[str, bytes] | None = None,
-    ) -> Any:
-        inner: HTTPMessageDelegate = super().get_handler_delegate(
-            request, target_class, target_kwargs, path_args, path_kwargs
-        )
-        return BodyLimit(inner, request)
+    ) -> RequestDelegate:
+        assert issubclass(target_class, HttpHandler)
+        return RequestDelegate(self, request, target_class, target_kwargs or {}, path_args or [])
 
 
 def make_app(desk: Desk) -> HelpDesk:
@@ -67,7 +65,6 @@ def make_app(desk: Desk) -> HelpDesk:
         # A target that is no path (`OPTIONS *`) would get Tornado's own page, past the check of the host.
         default_handler_class=UnknownPathHandler,
         default_handler_args={"desk": desk, "path": "*", "who": {}},
-        cross_origin_protection=True,
         serve_traceback=False,
         **plain.SETTINGS,
     )

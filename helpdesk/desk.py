@@ -14,7 +14,7 @@ from helpdesk.login_throttle import LoginThrottle, SharedLoginThrottle, Throttle
 from helpdesk.logs import AccessLog
 from helpdesk.passwords import Passwords
 from helpdesk.problems import Problems
-from helpdesk.ratelimit import Buckets, SharedTokenBuckets, TokenBuckets
+from helpdesk.ratelimit import Buckets, Guesses, SharedTokenBuckets, TokenBuckets
 from helpdesk.sessions import Sessions
 from helpdesk.wakeups import Wakeups
 
@@ -28,6 +28,7 @@ class Desk:
     redis: Redis | None  # None where one process has all limits to itself
     buckets: Buckets | None  # None where the rate limit is off
     throttle: Throttle  # failed logins and registrations
+    guesses: Guesses | None  # None where the rate limit is off
     sessions: Sessions
     encoded: EncodedTickets
     hub: Hub
@@ -36,7 +37,7 @@ class Desk:
     problems: Problems
     started_at: float  # on the monotonic clock, in seconds
     draining: bool = False  # the server stops; connections are closed after their answer
-    in_hand: int = 0  # requests that a handler works on
+    in_hand: int = 0  # requests whose head has come and that are not answered
 
     async def close(self) -> None:
         """Let go of all but the database."""
@@ -58,6 +59,7 @@ def open_desk(config: Config, clock: Clock, db: Database, problems: Problems) ->
         redis=redis,
         buckets=_buckets(config, clock, redis),
         throttle=_throttle(clock, redis),
+        guesses=Guesses(config.rate_limit, clock.monotonic) if config.rate_limit.count else None,
         sessions=Sessions(db, clock),
         encoded=EncodedTickets(db, clock),
         hub=hub,

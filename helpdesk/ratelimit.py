@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Callable
-from typing import Protocol
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
 from helpdesk.adapters.redis import Redis, RedisAway
 from helpdesk.config import Rate
 
+T = TypeVar("T")
+
+GUESSES_AT_ONCE = 8
 _SWEEP_AT_LEAST = 1024  # keys that are kept before it is worth looking for idle ones
 
 
@@ -49,6 +54,10 @@ class TokenBuckets:
 
     async def take(self, key: str) -> Standing:
         """Take a token from the key's bucket, if there is one."""
+        return self.take_now(key)
+
+    def take_now(self, key: str) -> Standing:
+        """Do what `take` does, at once."""
         now = self._monotonic()
         missing = max(0.0, self._full_at.get(key, now) - now) / self._seconds_per_token
         taken = missing + 1 <= self._capacity + 1e-9
@@ -59,12 +68,57 @@ class TokenBuckets:
                 self._forget_full(now)
         return _standing(taken, missing, self._capacity, self._seconds_per_token, 1e-9)
 
+    def peek(self, key: str) -> Standing:
+        """Return how the key's bucket stands; `taken` is whether there is a token to take."""
+        missing = max(0.0, self._full_at.get(key, 0.0) - self._monotonic()) / self._seconds_per_token
+        has_one = missing + 1 <= self._capacity + 1e-9
+        return _standing(has_one, missing, self._capacity, self._seconds_per_token, 1e-9)
+
     def _forget_full(self, now: float) -> None:
         self._full_at = {key: full_at for key, full_at in self._full_at.items() if full_at > now}
         self._sweep_at = max(_SWEEP_AT_LEAST, 2 * len(self._full_at))
 
     def __len__(self) -> int:
         return len(self._full_at)
+
+
+class GuessesSpent(Exception):
+    """No lookup of an unknown token is left; `standing` says until when."""
+
+    def __init__(self, standing: Standing) -> None:
+        self.standing = standing
+
+
+class Guesses:
+    """Limits the lookups that find nobody: made-up tokens must not cost a read of the database each.
+
+    They have a bucket of their own for each key, so that a valid token is looked up also where the
+    address has spent its other requests. A lookup takes a token once it has failed; few of one key run
+    at a time, so that a burst does not get past the limit, and a crowd that signs in at once waits.
+    """
+
+    def __init__(self, rate: Rate, monotonic: Callable[[], float]) -> None:
+        self._buckets = TokenBuckets(rate, monotonic)
+        self._gates: dict[str, asyncio.Semaphore] = {}
+        self._waiting: Counter[str] = Counter()
+
+    async def look_up(self, key: str, find: Callable[[], Awaitable[T | None]]) -> T | None:
+        """Return what `find` gives, and take a token when that is None. Raises GuessesSpent without calling it."""
+        gate = self._gates.setdefault(key, asyncio.Semaphore(GUESSES_AT_ONCE))
+        self._waiting[key] += 1
+        try:
+            async with gate:
+                standing = self._buckets.peek(key)
+                if not standing.taken:
+                    raise GuessesSpent(standing)
+                found = await find()
+                if found is None:
+                    self._buckets.take_now(key)
+                return found
+        finally:
+            self._waiting[key] -= 1
+            if not self._waiting[key]:
+                del self._waiting[key], self._gates[key]
 
 
 def _standing(taken: bool, missing: float, capacity: int, seconds_per_token: float, slack: float) -> Standing:

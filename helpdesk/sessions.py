@@ -14,8 +14,8 @@ class Sessions:
     """Token to actor. Everything here runs on the event loop.
 
     A commit that touches a user or a token drops it before the caller of that commit gets an answer,
-    so a revoked token is refused at the next request. On a shared database nothing is remembered,
-    since the commit may be another process's.
+    so a revoked token is refused at the next request. On a shared database the commit may be another
+    process's: there what is remembered only tells that a token is worth a look.
     """
 
     def __init__(self, db: Database, clock: Clock) -> None:
@@ -25,22 +25,27 @@ class Sessions:
         self._generation = 0
         db.on_commit(self._forget)
 
+    def recalls(self, token: str) -> bool:
+        """Whether the token was valid when it was last looked up here, and nothing is known to have changed."""
+        return accounts.token_digest(token) in self._known
+
     async def actor(self, token: str) -> Actor | None:
         """The caller with that token; None when it is unknown, expired or revoked."""
         digest = accounts.token_digest(token)
         found = self._known.get(digest)
-        if found is None:
+        if found is None or self._db.is_shared:
             generation = self._generation
             found = await self._db.read(lambda conn: accounts.actor_of(conn, digest))
             # What was read before a commit that has been told of since is not worth remembering.
-            if found is not None and generation == self._generation and not self._db.is_shared:
+            if found is not None and generation == self._generation:
                 self._remember(digest, found)
         if found is None or found[1] <= self._clock.now():
+            self._known.pop(digest, None)
             return None
         return found[0]
 
     def _remember(self, digest: bytes, found: tuple[Actor, int]) -> None:
-        if len(self._known) >= REMEMBERED_MAX:
+        if len(self._known) >= REMEMBERED_MAX and digest not in self._known:
             del self._known[next(iter(self._known))]
         self._known[digest] = found
 

@@ -11,6 +11,7 @@ import msgspec
 from helpdesk import errors
 from helpdesk.db.engine import Connection
 from helpdesk.domain.idempotency import Answer
+from helpdesk.handlers.body_limit import Body
 from helpdesk.handlers.caller import CallerHandler
 from helpdesk.handlers.calls import Access, Call
 from helpdesk.handlers.cors import cors_headers, is_preflight, preflight_headers
@@ -29,6 +30,7 @@ class ApiHandler(CallerHandler):
     """Closed by default: a verb is there only where its route says who may call it."""
 
     fixed_headers: ClassVar[dict[str, str]] = API_HEADERS
+    _is_of_wrong_type = False
 
     def initialize(self, **kwargs: Any) -> None:
         super().initialize(**kwargs)
@@ -41,22 +43,28 @@ class ApiHandler(CallerHandler):
             for name, value in cors_headers(origins, self.request.headers.get("Origin")).items():
                 self._headers[name] = value
 
-    async def prepare(self) -> None:
-        self.check_host()
+    async def check_head(self) -> None:
+        self.check_door()
         method = str(self.request.method)
         access = self._who.get("GET" if method == "HEAD" else method)
-        if is_preflight(self.request, self.desk.config.cors_origins):
-            return self._answer_options(preflight=True)
-        if access is not Access.FREE:
+        self._is_preflight = is_preflight(self.request, self.desk.config.cors_origins)
+        if access is not Access.FREE and not self._is_preflight:
             await self.identify()
         if method == "OPTIONS":
-            return self._answer_options(preflight=False)
+            return self.check_size(takes_body=False)
         if access is None:
             raise errors.MethodNotAllowed(method[:20], self._allow)
         self._check_access(access)
-        self.check_size()
-        self._parse_path()
-        self._parse_request()
+        self._ids = self._parse_path()
+        self._check_call(self._call)
+        return None
+
+    def prepare(self) -> None:
+        super().prepare()
+        if self.request.method == "OPTIONS":
+            return self._answer_options(preflight=self._is_preflight)
+        self.path_args = self._ids  # type: ignore[assignment]
+        self._parse_body(self._call)
         return None
 
     @property
@@ -107,29 +115,43 @@ class ApiHandler(CallerHandler):
         call: Call = getattr(self, "get" if method == "head" else method).call
         return call
 
-    def _parse_path(self) -> None:
+    def _parse_path(self) -> list[int]:
         for text in self.path_args:
             if not ID.fullmatch(text):
                 raise errors.NotFound()
-        self.path_args = [int(text) for text in self.path_args]  # type: ignore[misc]
+        return [int(text) for text in self.path_args]
 
-    def _parse_request(self) -> None:
-        call = self._call
+    def _check_call(self, call: Call) -> None:
+        """Raise what the call's own headers and parameters are refused for."""
         if self.request.method in ("POST", "PATCH"):
             self.idempotency_key = self._parse_key()
-        self._parse_body(call)
+        self._check_media_type(call)
         self._params = parse_query(call.params, self.request.query_arguments)
 
-    def _parse_body(self, call: Call) -> None:
-        headers = self.request.headers
-        if not self.request.body:
-            if call.body is not None and self.request.method in ("POST", "PATCH"):
+    def _check_media_type(self, call: Call) -> None:
+        self.check_size(takes_body=call.body is not None)
+        body, headers = Body.of(self.request), self.request.headers
+        if body.has_ended:  # there is none
+            if call.body is not None:
                 raise errors.BadJson("Send a JSON object as the body of this request")
             return
         if not is_unencoded(headers.get("Content-Encoding")):
             raise errors.UnsupportedMediaType("Send the body without a Content-Encoding", "Content-Encoding")
-        if not is_json(headers.get("Content-Type", "")):
-            raise errors.UnsupportedMediaType("Send the body as Content-Type: application/json", "Content-Type")
+        content_type = headers.get("Content-Type", "")
+        if is_json(content_type):
+            return
+        if body.declared_bytes is not None or (content_type and call.body is not None):
+            raise _not_json()
+        # Some clients send an empty chunked body, of any type, for none; the first byte is one too many.
+        self._is_of_wrong_type = True
+        self.body_max_bytes = 0
+
+    def too_large(self, size_bytes: int) -> errors.AppError:
+        return _not_json() if self._is_of_wrong_type else super().too_large(size_bytes)
+
+    def _parse_body(self, call: Call) -> None:
+        if not self.request.body and call.body is None:
+            return
         self.fields = parse_json_object(self.request.body)
         if call.body is None and self.fields:
             raise errors.UnknownField("This request takes no fields", printable(next(iter(self.fields))))
@@ -190,3 +212,7 @@ def answer(value: Any, status: int = 200, **headers: str) -> Answer:
     """A success with `value` as JSON, or without a body when it is None."""
     body = b"" if value is None else msgspec.json.encode(value)
     return Answer(status, body, {name.replace("_", "-"): text for name, text in headers.items()})
+
+
+def _not_json() -> errors.UnsupportedMediaType:
+    return errors.UnsupportedMediaType("Send the body as Content-Type: application/json", "Content-Type")

@@ -14,7 +14,7 @@ from helpdesk.domain.access import Actor
 from helpdesk.domain.idempotency import Answer, Claim
 from helpdesk.handlers.addresses import limit_key
 from helpdesk.handlers.http import HttpHandler
-from helpdesk.ratelimit import Standing
+from helpdesk.ratelimit import GuessesSpent, Standing
 
 T = TypeVar("T")
 
@@ -55,21 +55,41 @@ class CallerHandler(HttpHandler):
         """Find the actor, then take a token from the actor's bucket, or from the address's."""
         try:
             token = self.sent_token()
-            if token is not None:
-                self._actor = await self.desk.sessions.actor(token)
-                if self._actor is None:
-                    self._refused_token = errors.InvalidToken()
         except errors.InvalidHeader as error:
             self._refused_token = error
+        else:
+            if token is not None:
+                await self._find_actor(token)
         if self.desk.buckets is None:
             return
-        key = f"user:{self._actor.id}" if self._actor else f"address:{limit_key(self.client_address)}"
+        key = f"user:{self._actor.id}" if self._actor else self._address_key
         standing = self._standing = await self.desk.buckets.take(key)
         self._set_rate_fields(standing)
         if not standing.taken:
-            raise errors.RateLimited(
-                "Too many requests; wait the seconds that Retry-After gives", retry_after_s=standing.retry_after_s
-            )
+            raise _too_many(standing)
+
+    @property
+    def _address_key(self) -> str:
+        return f"address:{limit_key(self.client_address)}"
+
+    async def _find_actor(self, token: str) -> None:
+        """Look the token up; one that was not seen lately may be made up, and may be looked up so often only."""
+        sessions, guesses = self.desk.sessions, self.desk.guesses
+        if guesses is None or sessions.recalls(token):
+            self._actor = await sessions.actor(token)
+        else:
+            try:
+                self._actor = await guesses.look_up(self._address_key, lambda: sessions.actor(token))
+            except GuessesSpent as spent:
+                raise await self._no_guess_left(spent.standing) from None
+        if self._actor is None:
+            self._refused_token = errors.InvalidToken()
+
+    async def _no_guess_left(self, guesses: Standing) -> errors.RateLimited:
+        assert self.desk.buckets is not None
+        self._standing = await self.desk.buckets.take(self._address_key)
+        self._set_rate_fields(self._standing)
+        return _too_many(max(guesses, self._standing, key=lambda standing: standing.retry_after_s))
 
     def _set_rate_fields(self, standing: Standing) -> None:
         # The IETF draft "RateLimit header fields for HTTP".
@@ -127,3 +147,9 @@ class CallerHandler(HttpHandler):
             now=self.desk.clock.now(),
             keep_hours=self.desk.config.idempotency_hours,
         )
+
+
+def _too_many(standing: Standing) -> errors.RateLimited:
+    return errors.RateLimited(
+        "Too many requests; wait the seconds that Retry-After gives", retry_after_s=standing.retry_after_s
+    )

@@ -1,4 +1,4 @@
-"""Cross-origin use of the API: off unless origins are configured (the Fetch standard, section 3.2)."""
+"""Requests of pages of other origins: refused to write, unless configured (the Fetch standard, section 3.2)."""
 
 from __future__ import annotations
 
@@ -40,6 +40,26 @@ def is_preflight(request: HTTPServerRequest, allowed: Sequence[str]) -> bool:
         and request.headers.get("Origin")
         and request.headers.get("Access-Control-Request-Method")
     )
+
+
+def is_foreign_write(request: HTTPServerRequest, allowed: Sequence[str]) -> bool:
+    """Whether a page of another origin, and none of those `allowed`, sent a request that may change something.
+
+    Browsers say so in Sec-Fetch-Site; older ones, and those that speak without TLS, send Origin alone.
+    Programs send neither.
+    """
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return False
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site in ("same-origin", "none") or (site is None and origin is None):
+        return False
+    if origin is not None and ("*" in allowed or origin.lower() in allowed):
+        return False
+    return site is not None or _host_of(origin or "") != request.host.lower()
+
+
+def _host_of(origin: str) -> str:
+    return origin.lower().partition("://")[2]
 
 
 def preflight_headers(allow: str) -> dict[str, str]:

@@ -6,19 +6,24 @@ import asyncio
 import logging
 import re
 import secrets
+import socket
 from asyncio import Future
+from collections.abc import Awaitable
 from types import TracebackType
 from typing import Any, ClassVar
 
 import msgspec
-from tornado.web import HTTPError, RequestHandler
+from tornado.http1connection import HTTP1Connection
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from helpdesk import errors
 from helpdesk.config import LOOPBACK_NAMES
 from helpdesk.desk import Desk
 from helpdesk.errors import AppError
 from helpdesk.handlers.addresses import client_address, is_secure
-from helpdesk.handlers.body_limit import BODY_MAX_BYTES, BodyLimit
+from helpdesk.handlers.body_limit import BODY_MAX_BYTES, NO_BODY_MAX_BYTES, Body
+from helpdesk.handlers.cors import is_foreign_write
 from helpdesk.hosts import is_served, name_in
 
 log = logging.getLogger("helpdesk.http")
@@ -54,13 +59,19 @@ class _EveryMethod(tuple[str, ...]):
         return True
 
 
+@stream_request_body  # or Tornado parses every form, before any check
 class HttpHandler(RequestHandler):
-    """The common base. `write_error` is the only place that renders an error."""
+    """The common base. `write_error` is the only place that renders an error.
+
+    A request passes through in two steps: `check_head`, with the body unread, and `prepare`.
+    """
 
     SUPPORTED_METHODS: ClassVar[Any] = _EveryMethod()  # type: ignore[misc]
     # Pages need all of the security headers; JSON that no browser shows gets by with fewer.
     fixed_headers: ClassVar[dict[str, str]] = PAGE_HEADERS
     desk: Desk
+    refusal: Exception | None = None  # why the request is refused; its body is not read
+    body_max_bytes = NO_BODY_MAX_BYTES
 
     def initialize(self, **kwargs: Any) -> None:
         desk: Desk = kwargs["desk"]
@@ -124,9 +135,47 @@ class HttpHandler(RequestHandler):
         if not served and self.request.path not in ANY_HOST:
             raise errors.HostNotAllowed("This server does not serve that host name; use its own address", "Host")
 
-    def check_trusted_origin(self, origin: str) -> bool:
-        allowed = self.desk.config.cors_origins
-        return origin.lower() in allowed or "*" in allowed
+    async def receive_head(self, path_args: list[bytes]) -> None:
+        """Run `check_head`, and keep what it raises: it is answered like any other error, by `prepare`."""
+        self.path_args = [self.decode_argument(arg) for arg in path_args]
+        try:
+            await self.check_head()
+        except Exception as error:  # noqa: BLE001 (raised again in `prepare`, and answered there)
+            self.refusal = error
+
+    async def check_head(self) -> None:
+        """Raise what path, method or headers alone refuse. The body has not been read."""
+        raise NotImplementedError
+
+    def check_door(self) -> None:
+        """Raise what is refused to whoever calls, and before any other refusal."""
+        self.check_host()
+        if is_foreign_write(self.request, self.desk.config.cors_origins):
+            raise errors.Forbidden("A page of another site may not do this", "Origin")
+
+    def check_size(self, *, takes_body: bool) -> None:
+        """Raise PayloadTooLarge, or BadJson where no body belongs, for a body that is declared too large."""
+        if takes_body:
+            self.body_max_bytes = BODY_MAX_BYTES
+        declared = Body.of(self.request).declared_bytes
+        if declared is not None and declared > self.body_max_bytes:
+            raise self.too_large(declared)
+
+    def too_large(self, size_bytes: int) -> AppError:
+        """Return what a body of over `body_max_bytes` is refused with."""
+        if self.body_max_bytes == BODY_MAX_BYTES or size_bytes > BODY_MAX_BYTES:
+            return errors.PayloadTooLarge(f"The body is over {BODY_MAX_BYTES:,} bytes; send less")
+        return errors.BadJson("This request takes no body; send it without one")
+
+    def prepare(self) -> Awaitable[None] | None:
+        """Raise what was found while the request arrived."""
+        refusal, self.refusal = self.refusal, None
+        if refusal is not None:
+            try:
+                raise refusal
+            finally:
+                del refusal  # or the traceback keeps itself alive until the next collection
+        return None
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         _, exception, _ = kwargs.get("exc_info", (None, None, None))
@@ -147,41 +196,40 @@ class HttpHandler(RequestHandler):
             return unavailable
         if isinstance(exception, HTTPError) and status_code == 404:
             return errors.NotFound()
-        if isinstance(exception, HTTPError) and status_code == 403:
-            return errors.Forbidden("A page of another site may not do this", "Origin")
-        if isinstance(exception, HTTPError) and status_code == 400:
-            return self.unreadable_body()
         if isinstance(exception, HTTPError) and status_code == 405:
             return errors.MethodNotAllowed(str(self.request.method)[:20], "GET, HEAD, OPTIONS")
         return errors.Internal("Something went wrong here; the request id finds it in the server's log")
 
-    def unreadable_body(self) -> AppError:
-        """What a body is that Tornado itself could not take apart; it looks into forms only."""
-        return errors.UnsupportedMediaType("Send the body as Content-Type: application/json", "Content-Type")
-
     def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Future[None]:
-        """End the answer; while a refused body still comes in, send it but hold the connection.
+        """End the answer; while the request's body still comes in, send it but hold the connection.
 
         A connection that is closed with unread data is reset, and the client may never see the
         answer; so it goes out now, and the rest of the body is read and thrown away.
         """
-        limit = BodyLimit.of(self.request)
-        if limit is None or not limit.is_draining:
+        body = Body.of(self.request)
+        if body.has_ended:
             return super().finish(chunk)
         if not self._headers_written:
             self.write(chunk or b"")
             self.set_header("Connection", "close")
             self.set_header("Content-Length", str(sum(len(part) for part in self._write_buffer)))
-            self.flush()
-            task = asyncio.ensure_future(limit.drained())
-            task.add_done_callback(lambda _: None if self._finished else RequestHandler.finish(self))
+            ending = asyncio.ensure_future(self._end_slowly(body, self.flush()))
+            ending.add_done_callback(lambda task: task.cancelled() or task.exception())
         return Future()
 
-    def check_size(self) -> None:
-        """Raise PayloadTooLarge for a body over the limit."""
-        limit = BodyLimit.of(self.request)
-        if limit is not None and limit.is_over:
-            raise errors.PayloadTooLarge(f"The body is over {BODY_MAX_BYTES:,} bytes; send less")
+    async def _end_slowly(self, body: Body, flushed: Future[None]) -> None:
+        """Close as RFC 9112, section 9.6, has it: our side first, the other when the client has seen that."""
+        connection = self.request.connection
+        assert isinstance(connection, HTTP1Connection)
+        try:
+            await flushed
+            connection.stream.socket.shutdown(socket.SHUT_WR)
+            await body.drained()
+        except (StreamClosedError, OSError):
+            pass  # the client closed it
+        if not self._finished:
+            super().finish()
+        connection.close()
 
     def log_exception(
         self,

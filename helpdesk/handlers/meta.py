@@ -97,8 +97,7 @@ class OpenApiHandler(ApiHandler):
 class UnknownPathHandler(ApiHandler):
     """A path under /api that does not exist; it is counted like any other."""
 
-    async def prepare(self) -> None:
-        self.check_host()
+    async def check_head(self) -> None:
+        self.check_door()
         await self.identify()
-        self.check_size()
         raise errors.NotFound

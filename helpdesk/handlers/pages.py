@@ -76,11 +76,11 @@ def _read(path: Path, changed: tuple[int, int]) -> StaticFile:
 class FilesHandler(HttpHandler):
     """What pages and files share: GET and HEAD only, an entity tag, gzip where it is taken."""
 
-    def prepare(self) -> None:
-        self.check_host()
-        self.check_size()
+    async def check_head(self) -> None:
+        self.check_door()
         if self.request.method not in ("GET", "HEAD", "OPTIONS"):
             raise errors.MethodNotAllowed(str(self.request.method)[:20], _ALLOW)
+        self.check_size(takes_body=False)
 
     def options(self, *_args: str) -> None:
         """OPTIONS of a page or file"""

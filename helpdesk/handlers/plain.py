@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from tornado.web import HTTPError
+from tornado.escape import parse_qs_bytes
+from tornado.web import HTTPError, RequestHandler
 
 from helpdesk import errors
 from helpdesk.db import users as user_store
@@ -38,6 +39,14 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+FORM = "application/x-www-form-urlencoded"
+FIELDS_MAX = 50  # of a form; parsing costs by the field
+
+
+class SignInFirst(AppError):
+    """Shown as the way to the sign-in page."""
+
+
 class PlainHandler(PasswordChecks):
     """The base of the plain pages: signed in by cookie, counted by the same buckets."""
 
@@ -47,16 +56,45 @@ class PlainHandler(PasswordChecks):
         """The token in the pages' own cookie."""
         return self.get_cookie(COOKIE)
 
-    async def prepare(self) -> None:
-        self.check_host()
-        self.check_size()
+    async def check_head(self) -> None:
+        self.check_door()
         await self.identify()
-        if self.request.method not in ("GET", "HEAD", "POST"):
-            raise errors.MethodNotAllowed(str(self.request.method)[:20], "GET, HEAD, POST")
+        method = str(self.request.method)
+        if method not in self._verbs:
+            raise errors.MethodNotAllowed(method[:20], ", ".join(self._verbs))
+        if method != "OPTIONS" and self.needs_actor and self._actor is None:
+            raise SignInFirst("Sign in first")
+        self.check_size(takes_body=method == "POST")
+        if method == "POST" and self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != FORM:
+            raise errors.UnsupportedMediaType(f"Send the form as Content-Type: {FORM}", "Content-Type")
+
+    def prepare(self) -> None:
+        super().prepare()
         if self.request.method == "POST":
+            self._parse_form()
             self.check_xsrf_cookie()
-        if self.needs_actor and self._actor is None:
-            self.redirect("/plain/login")
+
+    def _parse_form(self) -> None:
+        try:
+            fields = parse_qs_bytes(self.request.body, keep_blank_values=True, max_num_fields=FIELDS_MAX)
+        except ValueError:
+            raise errors.InvalidField(f"A form has at most {FIELDS_MAX} fields") from None
+        self.request.body_arguments = fields
+        for name, values in fields.items():
+            self.request.arguments.setdefault(name, []).extend(values)
+
+    @property
+    def _verbs(self) -> list[str]:
+        """The methods of this page."""
+        kind = type(self)
+        reads = ["GET", "HEAD"] if kind.get is not RequestHandler.get else []
+        writes = ["POST"] if kind.post is not RequestHandler.post else []
+        return [*reads, *writes, "OPTIONS"]
+
+    def options(self, *_args: str) -> None:
+        """OPTIONS of a page"""
+        self.set_header("Allow", ", ".join(self._verbs))
+        self.set_status(204)
 
     async def head(self, *args: Any) -> None:
         result = self.get(*args)
@@ -111,6 +149,9 @@ class PlainHandler(PasswordChecks):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         _, exception, _ = kwargs.get("exc_info", (None, None, None))
+        if isinstance(exception, SignInFirst):
+            self.redirect("/plain/login", status=303 if self.request.method == "POST" else 302)
+            return
         error = self._as_app_error(status_code, exception)
         if isinstance(exception, HTTPError) and exception.status_code == 403:
             error = errors.Forbidden("The form is too old or came from another site; load the page again and resend it")

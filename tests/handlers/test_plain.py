@@ -202,3 +202,21 @@ async def test_signing_out_ends_the_token(api: Api) -> None:
     token = browser.cookies["helpdesk_plain"]
     assert (await browser.send("/plain/logout")).status == 303
     assert (await api.get("/api/me", token=token)).code == "INVALID_TOKEN"
+
+
+async def test_options_and_wrong_methods_name_what_a_page_takes(api: Api) -> None:
+    for path, allow in (
+        ("/plain", "GET, HEAD, OPTIONS"),
+        ("/plain/login", "GET, HEAD, POST, OPTIONS"),
+        ("/plain/logout", "POST, OPTIONS"),
+        ("/plain/tickets/1", "GET, HEAD, POST, OPTIONS"),
+    ):
+        options = await api.request("OPTIONS", path)
+        assert (options.status, options.headers["Allow"]) == (204, allow)
+        wrong = await api.request("DELETE", path)
+        assert (wrong.status, wrong.headers["Allow"]) == (405, allow)
+
+
+async def test_a_form_of_many_fields_is_refused_before_it_is_read(api: Api) -> None:
+    response = await api.post("/plain/login", raw=b"a&" * 1000, headers=FORM)
+    assert response.status == 400
