@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from .conftest import Api, Tab, fresh_name
 
 OpenTab = Callable[..., Tab]
@@ -227,3 +229,26 @@ def test_a_list_that_cannot_be_read_says_so_and_tries_again(open_tab: OpenTab, e
     tab.allow("400")
     expect(tab.page.get_by_role("alert")).to_contain_text("The list could not be read")
     expect(tab.page.get_by_role("button", name="Try again")).to_be_visible()
+
+
+@pytest.mark.parametrize("query", ["status=open", "status=open&sort=updated_at", "status=open&sort=-priority"])
+def test_no_ticket_is_skipped_when_others_leave_the_list(
+    open_tab: OpenTab, as_admin: Api, expect: Any, query: str
+) -> None:
+    tag = fresh_name("skip")
+    tickets = [as_admin.ticket(f"{tag} {n}", tags=[tag]) for n in range(70)]
+    page = open_tab("agent", f"/tickets?{query}&tag={tag}").page
+    expect(page.locator(".row:not(.row--skeleton)")).to_have_count(50)
+    expect(page.locator(".lamp").first).to_have_attribute("data-state", "live")
+    shown = [int(r.get_attribute("data-id")) for r in page.locator(".row").all()][:10]
+    for ticket_id in shown[:5]:
+        as_admin.patch(ticket_id, status="resolved")
+    for ticket_id in shown[5:]:
+        as_admin.comment(ticket_id, "This moves it.")
+    expect(page.locator(".row--left")).to_have_count(5)
+    page.mouse.move(600, 500)
+    while page.get_by_text("That is all.").count() == 0:
+        page.mouse.wheel(0, 3000)
+        page.wait_for_timeout(50)
+    expect(page.locator(".row")).to_have_count(70)
+    assert {int(r.get_attribute("data-id")) for r in page.locator(".row").all()} == {t["id"] for t in tickets}
