@@ -18,6 +18,7 @@ from helpdesk.handlers.delegate import RequestDelegate
 from helpdesk.handlers.http import HttpHandler
 from helpdesk.handlers.meta import UnknownPathHandler
 from helpdesk.handlers.pages import FileHandler, PageHandler
+from helpdesk.handlers.targets import make_origin_form
 from helpdesk.messages.meta import ManifestCall
 from helpdesk.routes import ROUTES
 
@@ -26,6 +27,11 @@ log = logging.getLogger("helpdesk.http")
 
 class HelpDesk(Application):
     """The application; every request passes a RequestDelegate."""
+
+    def find_handler(self, request: HTTPServerRequest, **options: Any) -> Any:
+        """Find the handler of the path, also where the target is a whole address."""
+        make_origin_form(request)
+        return super().find_handler(request, **options)
 
     def get_handler_delegate(  # type: ignore[override]
         self,

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.iostream import IOStream
 
 from helpdesk.app import make_app, unparsable_message
+from helpdesk.client_stream import ClientStream
 from helpdesk.desk import Desk
 
 log = logging.getLogger("helpdesk")
 
 IDLE_TIMEOUT_S = 75.0  # for the next request on a connection that is kept open
 MAX_HEADER_BYTES = 64 * 1024
-_TORNADO_400 = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 
 
 class Server(HTTPServer):
@@ -34,12 +34,8 @@ class Server(HTTPServer):
             max_body_size=2**60,  # BodyLimit does this, with an answer in our shape
         )
 
-    def handle_stream(self, stream: IOStream, address: Any) -> None:
-        # A message that Tornado cannot parse never reaches a handler: its connection writes a bare
-        # status line. Here is the one place to put an answer in its stead.
-        write = stream.write
-        stream.write = lambda data: write(unparsable_message() if data == _TORNADO_400 else data)  # type: ignore[method-assign]
-        super().handle_stream(stream, address)
+    def _handle_connection(self, connection: socket.socket, address: Any) -> None:
+        self.handle_stream(ClientStream(connection, unparsable_message), address)
 
     async def drain(self, timeout_s: float) -> None:
         """Stop accepting, let the requests in hand finish, close what is idle."""

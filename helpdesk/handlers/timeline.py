@@ -44,6 +44,7 @@ class EventsHandler(ApiHandler):
         if self.desk.draining:
             raise errors.Unavailable("The server is shutting down; connect again in a moment")
         connection = self.request.connection.stream  # type: ignore[union-attr]
+        connection.ends_with_client = True  # a reader that is gone must not hold its place
         stream = self._stream = Stream(self.actor, abort=connection.close)
         try:
             await self.desk.hub.subscribe(stream, self._resume_from())

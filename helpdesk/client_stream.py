@@ -1,0 +1,137 @@
+"""The byte stream of one client's connection, for HTTP that proxies and small devices send and Tornado does not take.
+
+Tornado's stream closes a connection whose client has closed its sending side, with the answer unsent
+(RFC 9112, section 9.6), and its HTTP knows neither chunk extensions nor trailers (section 7.1) nor
+several empty lines before a request (section 2.2). All of it is put right here, below Tornado's HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from asyncio import Future
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tornado.ioloop import IOLoop
+from tornado.iostream import IOStream
+
+CHUNK_LINE_MAX_BYTES = 1024  # a chunk's size and its extensions
+EXTENSIONS_MAX_BYTES = 16 * 1024  # of all chunks of a body together
+TRAILERS_MAX_BYTES = 8 * 1024
+
+_TORNADO_400 = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+# The end of a head, but not the empty lines before its first line.
+_END_OF_HEAD = re.compile(rb"(?<=[^\r\n])\r?\n\r?\n")
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*(;[^\x00-\x08\x0a-\x1f\x7f]*))?\r\n")
+_TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\x00-\x08\x0a-\x1f\x7f]*\r\n")
+_BAD_LINE = b"?\r\n"  # neither a chunk's size nor the end of a body: Tornado answers 400
+
+
+class ClientStream(IOStream):
+    """A connection that a client opened. `unparsable` gives the answer to a message that is no HTTP."""
+
+    def __init__(self, connection: socket.socket, unparsable: Callable[[], bytes]) -> None:
+        super().__init__(connection)
+        self._unparsable = unparsable
+        self._is_half_closed = False
+        self._is_after_last_chunk = False
+        self._extensions_bytes = 0
+        self.ends_with_client = False  # whether a client that has closed its sending side wants no answer
+
+    def write(self, data: bytes | memoryview) -> Future[None]:
+        # A message that Tornado cannot parse never reaches a handler: its connection writes a bare
+        # status line. Here is the one place to put an answer in its stead.
+        return super().write(self._unparsable() if data == _TORNADO_400 else data)
+
+    # A client that has closed its sending side.
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        count = super().read_from_fd(buf)
+        if count == 0 and not self.reading() and not self.ends_with_client:
+            # Nobody waits for more of this request; the next read finds the end again, and closes.
+            self._is_half_closed = True
+            return None
+        return count
+
+    def _handle_events(self, fd: Any, events: int) -> None:
+        super()._handle_events(fd, events)
+        if self._is_half_closed and not self.closed() and self._state is not None and not self.reading():
+            # The end of what is sent stays readable: the loop would spin until the answer is ready.
+            self._state &= ~IOLoop.READ
+            self.io_loop.update_handler(self.fileno(), self._state)
+
+    def _maybe_add_error_listener(self) -> None:
+        if not self._is_half_closed:
+            super()._maybe_add_error_listener()
+
+    # A body in chunks.
+
+    def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
+        """Read the head of a request, which is all that Tornado's HTTP uses this for."""
+        self._is_after_last_chunk = False
+        self._extensions_bytes = 0
+        return super().read_until_regex(_END_OF_HEAD, max_bytes)  # type: ignore[arg-type]
+
+    def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
+        """Read the line before a chunk, which is all that Tornado's HTTP uses this for, without its extensions."""
+        line = super().read_until(delimiter, CHUNK_LINE_MAX_BYTES)
+        return _mapped(line, self._without_extensions)
+
+    def _without_extensions(self, line: bytes) -> bytes:
+        match = _CHUNK_LINE.fullmatch(line)
+        if match is None:
+            return _BAD_LINE
+        self._extensions_bytes += len(match[2] or b"")
+        if self._extensions_bytes > EXTENSIONS_MAX_BYTES:
+            return _BAD_LINE
+        self._is_after_last_chunk = not match[1].strip(b"0")
+        return match[1] + b"\r\n"
+
+    def read_bytes(self, num_bytes: int, partial: bool = False) -> Awaitable[bytes]:
+        """Read a part of a body; after the last chunk, where Tornado expects an empty line, the trailers with it."""
+        read = super().read_bytes(num_bytes, partial)
+        if not self._is_after_last_chunk or (isinstance(read, Future) and _is_empty_line(read)):
+            return read
+        self._is_after_last_chunk = False
+        return asyncio.ensure_future(self._end_of_trailers(read))
+
+    async def _end_of_trailers(self, start: Awaitable[bytes]) -> bytes:
+        """Throw the trailers away: none means anything here."""
+        line = await start
+        size_bytes = 0
+        while line != b"\r\n" and size_bytes <= TRAILERS_MAX_BYTES:
+            if not line.endswith(b"\r\n"):
+                line += await super().read_until(b"\r\n", TRAILERS_MAX_BYTES)
+            if not _TRAILER.fullmatch(line):
+                return _BAD_LINE[:2]
+            size_bytes += len(line)
+            line = await super().read_bytes(2)
+        return line
+
+
+def _is_empty_line(read: Future[bytes]) -> bool:
+    return read.done() and read.exception() is None and read.result() == b"\r\n"
+
+
+def _mapped(source: Awaitable[bytes], change: Callable[[bytes], bytes]) -> Future[bytes]:
+    """What `source` gives, changed; done at once where that is done, since Tornado gathers small chunks by it."""
+    assert isinstance(source, Future)
+    given: Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def pass_on(read: Future[bytes]) -> None:
+        if given.cancelled():
+            return
+        error = read.exception()
+        if error is not None:
+            given.set_exception(error)
+            given.exception()  # whoever waits gets it; nobody may
+        else:
+            given.set_result(change(read.result()))
+
+    if source.done():
+        pass_on(source)
+    else:
+        source.add_done_callback(pass_on)
+    return given
