@@ -73,6 +73,7 @@ async def _run(desk: Desk, sockets: list[socket.socket], stop: asyncio.Event) ->
     running = [
         SlaSweep(desk.db, desk.clock).run(),
         Expiry(desk.db, desk.clock, keep_hours=desk.config.idempotency_hours).run(),
+        desk.sessions.uses.run(),
         desk.hub.run(),
         desk.hub.watch_tokens(),
     ]

@@ -6,6 +6,7 @@ from helpdesk.clock import Clock
 from helpdesk.db.engine import Database, Touched
 from helpdesk.domain import accounts
 from helpdesk.domain.access import Actor
+from helpdesk.session_uses import SessionUses
 
 REMEMBERED_MAX = 10_000  # tokens; about 4 MB
 
@@ -23,6 +24,7 @@ class Sessions:
         self._clock = clock
         self._known: dict[bytes, tuple[Actor, int]] = {}
         self._generation = 0
+        self.uses = SessionUses(db)
         db.on_commit(self._forget)
 
     def recalls(self, token: str) -> bool:
@@ -39,9 +41,11 @@ class Sessions:
             # What was read before a commit that has been told of since is not worth remembering.
             if found is not None and generation == self._generation:
                 self._remember(digest, found)
-        if found is None or found[1] <= self._clock.now():
+        now = self._clock.now()
+        if found is None or found[1] <= now:
             self._known.pop(digest, None)
             return None
+        self.uses.note(found[0], now)
         return found[0]
 
     def _remember(self, digest: bytes, found: tuple[Actor, int]) -> None:

@@ -60,6 +60,7 @@ tokens = Table(
     Column("user_id", ForeignKey("users.id"), nullable=False, index=True),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("last_used_at", BigInteger),  # to the minute; null until it is recorded for the first time
 )
 
 tickets = Table(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import msgspec
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
 from helpdesk.db.engine import Connection, row_as, touch
 from helpdesk.db.schema import tokens, users
@@ -42,6 +42,30 @@ _DELETE_OTHERS = (
     .where(tokens.c.user_id == bindparam("row_user"), tokens.c.digest != bindparam("but"))
     .returning(tokens.c.digest)
 )
+_KEPT = (
+    select(tokens.c.digest)
+    .where(tokens.c.user_id == bindparam("row_user"))
+    .order_by(
+        (tokens.c.expires_at > bindparam("now")).desc(),
+        func.coalesce(tokens.c.last_used_at, tokens.c.created_at).desc(),
+        tokens.c.created_at.desc(),
+        tokens.c.digest,
+    )
+    .limit(bindparam("keep"))
+)
+_DELETE_UNUSED = (
+    tokens.delete()
+    .where(tokens.c.user_id == bindparam("row_user"), tokens.c.digest.not_in(_KEPT))
+    .returning(tokens.c.digest)
+)
+_RECORD_USE = (
+    tokens.update()
+    .where(
+        tokens.c.digest == bindparam("row_digest"),
+        func.coalesce(tokens.c.last_used_at, 0) < bindparam("used_at"),
+    )
+    .values(last_used_at=bindparam("used_at"))
+)
 _DELETE = tokens.delete().where(tokens.c.digest == bindparam("row_digest"))
 _DELETE_EXPIRED = tokens.delete().where(tokens.c.expires_at <= bindparam("now"))
 
@@ -75,6 +99,18 @@ def delete(conn: Connection, digest: bytes) -> None:
 def delete_others(conn: Connection, user_id: int, but: bytes) -> None:
     """End every token of a user but one."""
     for digest in conn.execute(_DELETE_OTHERS, {"row_user": user_id, "but": but}).scalars():
+        touch(conn, "token", digest)
+
+
+def record_uses(conn: Connection, uses: Mapping[bytes, int]) -> None:
+    """Note when tokens were last used, by their digests; leave those that were used later still."""
+    if uses:  # in one order, so that two who record at once do not wait for each other
+        conn.execute(_RECORD_USE, [{"row_digest": digest, "used_at": uses[digest]} for digest in sorted(uses)])
+
+
+def delete_unused(conn: Connection, user_id: int, now: int, *, keep: int) -> None:
+    """End a user's tokens but the `keep` that were used last, those that expired by `now` first."""
+    for digest in conn.execute(_DELETE_UNUSED, {"row_user": user_id, "now": now, "keep": keep}).scalars():
         touch(conn, "token", digest)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
@@ -26,6 +27,7 @@ from helpdesk.messages.accounts import (
 )
 from helpdesk.messages.fields import Role
 
+SESSIONS_MAX = 100  # of one account
 TOKEN_BYTES = 32  # 256 bits from the system's random source, the contract's least
 
 
@@ -68,11 +70,14 @@ def username_taken(username: str) -> UsernameTaken:
     return UsernameTaken(f"The username {username} is taken; choose another", "username")
 
 
-def start_session(conn: Connection, user: UserRow, *, now: int, token_days: int) -> Session:
+def start_session(
+    conn: Connection, user: UserRow, *, now: int, token_days: int, uses: Mapping[bytes, int] | None = None
+) -> Session:
     """A new token for `user`, whose password was checked against this very row.
 
-    Raises VerifyAgain when the password was changed meanwhile, InvalidCredentials when the account
-    was deactivated.
+    An account has at most SESSIONS_MAX: the one that was used longest ago ends. `uses` says when the
+    account's tokens were used, where that is not recorded yet. Raises VerifyAgain when the password
+    was changed meanwhile, InvalidCredentials when the account was deactivated.
     """
     store.lock(conn, user.id)  # or a new password could end every token but this one
     present = store.by_id(conn, user.id)
@@ -80,10 +85,17 @@ def start_session(conn: Connection, user: UserRow, *, now: int, token_days: int)
         raise VerifyAgain
     if not present.active:
         raise InvalidCredentials
+    token_store.record_uses(conn, uses or {})
+    token_store.delete_unused(conn, user.id, now, keep=SESSIONS_MAX - 1)
     token = secrets.token_urlsafe(TOKEN_BYTES)
     expires_at = now + token_days * DAY_MS
     token_store.insert(conn, digest=token_digest(token), user_id=user.id, created_at=now, expires_at=expires_at)
     return Session(token, rfc3339(expires_at), views.user(present))
+
+
+def record_uses(conn: Connection, uses: Mapping[bytes, int]) -> None:
+    """Note when sessions were last used, by their tokens' digests."""
+    token_store.record_uses(conn, uses)
 
 
 def end_session(conn: Connection, actor: Actor) -> None:

@@ -30,8 +30,7 @@ class _SessionHandler(PasswordChecks, ApiHandler):
 
     def session_for(self, status: int, user: UserRow) -> Callable[[Connection], Answer]:
         """Work that gives `user` a new token. The password was checked against this very row."""
-        clock, days = self.desk.clock, self.desk.config.token_days
-        return lambda conn: answer(accounts.start_session(conn, user, now=clock.now(), token_days=days), status)
+        return lambda conn: answer(self.start_session(conn, user), status)
 
 
 class RegisterHandler(_SessionHandler):

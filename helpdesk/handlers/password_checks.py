@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from helpdesk import errors
 from helpdesk.db import users as user_store
+from helpdesk.db.engine import Connection
 from helpdesk.db.users import UserRow
+from helpdesk.domain import accounts
 from helpdesk.handlers.addresses import limit_key
 from helpdesk.handlers.caller import CallerHandler
 from helpdesk.login_throttle import login_windows
+from helpdesk.messages.accounts import Session
 
 
 class PasswordChecks(CallerHandler):
@@ -19,3 +22,9 @@ class PasswordChecks(CallerHandler):
             matches = await self.desk.passwords.check(password, user.password_hash if user else None)
             if user is None or not matches or not user.active:
                 raise errors.InvalidCredentials
+
+    def start_session(self, conn: Connection, user: UserRow) -> Session:
+        """Start a session of `user`, whose password was checked against this very row."""
+        desk = self.desk
+        now, uses = desk.clock.now(), desk.sessions.uses.of(user.id)
+        return accounts.start_session(conn, user, now=now, token_days=desk.config.token_days, uses=uses)

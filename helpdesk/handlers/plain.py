@@ -194,18 +194,15 @@ class PlainLoginHandler(PlainHandler):
         user = await self.read(lambda conn: user_store.by_username(conn, sent.username))
         await self.check_password(sent.username, sent.password, user)
         assert user is not None  # or check_password would have raised
-        clock, days = self.desk.clock, self.desk.config.token_days
         try:
-            session = await self.desk.db.write(
-                lambda conn: accounts.start_session(conn, user, now=clock.now(), token_days=days)
-            )
+            session = await self.desk.db.write(lambda conn: self.start_session(conn, user))
         except VerifyAgain:
             raise errors.InvalidCredentials from None
         self.set_cookie(
             COOKIE,
             session.token,
             path="/plain",
-            expires_days=days,
+            expires_days=self.desk.config.token_days,
             httponly=True,
             samesite="Strict",
         )

@@ -116,7 +116,7 @@ async def test_a_failed_commit_stops_all_writing(path: Path) -> None:
     def break_the_commit(conn: Connection) -> None:
         # A deferred constraint fails at the COMMIT itself.
         driver(conn).execute("PRAGMA defer_foreign_keys=1")
-        driver(conn).execute("INSERT INTO tokens VALUES (x'00', 999, 0, 0)")
+        driver(conn).execute("INSERT INTO tokens VALUES (x'00', 999, 0, 0, NULL)")
 
     with pytest.raises(Unavailable, match="same Idempotency-Key"):
         await db.write(break_the_commit)

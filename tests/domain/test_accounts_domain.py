@@ -67,14 +67,14 @@ def test_a_token_says_until_when_it_works(conn: Connection) -> None:
 
 def test_a_session_needs_the_password_that_was_checked(conn: Connection) -> None:
     checked = made(conn, "ana")
-    users.update(conn, replace(checked, password_hash="another"))
+    users.update(conn, replace(checked, password_hash="another"), was=checked)
     with pytest.raises(VerifyAgain):
         accounts.start_session(conn, checked, now=NOW, token_days=30)
 
 
 def test_a_deactivated_account_gets_no_session(conn: Connection) -> None:
     user = made(conn, "ana")
-    users.update(conn, replace(user, active=False))
+    users.update(conn, replace(user, active=False), was=user)
     with pytest.raises(InvalidCredentials):
         accounts.start_session(conn, user, now=NOW, token_days=30)
 
@@ -170,7 +170,7 @@ def test_the_pages_together_are_all_who_match(
     if users.is_empty(conn):
         for n, name in enumerate(["Ana", "anton", "an_ne", "Zoe", "bert", "carl", "dora"]):
             user = made(conn, name, ROLES[n % 3], name=["Étienne", "Zoë", ""][n % 3])
-            users.update(conn, replace(user, active=n % 4 != 0))
+            users.update(conn, replace(user, active=n % 4 != 0), was=user)
     everybody = [users.by_id(conn, n) for n in range(1, 8)]
     expected = [
         user.id

@@ -157,7 +157,7 @@ def _set_roles(conn: Any, roles: dict[str, Any]) -> None:
     for username, role in roles.items():
         user = users.by_username(conn, username)
         assert user is not None
-        users.update(conn, replace(user, role=role))
+        users.update(conn, replace(user, role=role), was=user)
 
 
 async def test_the_demo_has_no_limit_of_registrations(start: Start) -> None:
