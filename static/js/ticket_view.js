@@ -5,6 +5,7 @@ import { note, note_error, say } from "./announce.js";
 import { name_of, person_badge } from "./badges.js";
 import { assign_to_me, change, set_field } from "./change.js";
 import { ago } from "./clock.js";
+import { CommentFeed } from "./comment_feed.js";
 import { composer } from "./composer.js";
 import { conversation } from "./conversation.js";
 import { fill, h } from "./dom.js";
@@ -12,7 +13,7 @@ import { edit_form, has_edit_draft } from "./edit_form.js";
 import { entry_said, meet_people } from "./entry_text.js";
 import { icon } from "./icons.js";
 import { use_keys } from "./keys.js";
-import { on_happening, on_join, settled } from "./live.js";
+import { on_happening, on_join, on_state, settled } from "./live.js";
 import { offer_commands } from "./palette.js";
 import { arrived, go, LATE, set_title } from "./router.js";
 import { is_staff, user } from "./session.js";
@@ -31,7 +32,9 @@ export function ticket_view(context) {
   /** @type {any} */ let ticket = null;
   let etag = "";
   let has_past = false;
-  /** @type {any[]} */ let comments = [];
+  const feed = new CommentFeed((offset, limit) => api.get(`/api/tickets/${id}/comments?offset=${offset}&limit=${limit}`, { signal: abort.signal }).then((answer) => answer.body));
+  let is_behind = false;
+  /** Ids of the comments on the page. @type {Set<number>} */ const shown = new Set();
   /** @type {ReturnType<typeof edit_form>|null} */ let editing = null;
   let fetch_timer = 0;
   const abort = new AbortController();
@@ -42,7 +45,7 @@ export function ticket_view(context) {
   const edit_place = h("div");
   const edit_button = h("button.icon-button", { "aria-label": "Edit title and description", title: "Edit (e)", hidden: true, onclick: edit }, icon("edit"));
   const talk = conversation({ reply: (c) => write.answer(c, false), quote: (c) => write.answer(c, true), copy_link: (c) => copy(`#comment-${c.id}`), earlier });
-  const write = composer(id, { sent, find: (cid) => comments.find((c) => c.id === cid) });
+  const write = composer(id, { sent, find: (cid) => feed.comments.find((c) => c.id === cid) });
   const fields = ticket_fields({ change: (field, anchor) => change(ticket, field, anchor, apply), set: (edits) => set_field(ticket, edits, apply).catch(note_error), assign_to_me: () => assign_to_me(ticket, apply) });
   const page = h("div.ticket", { hidden: true },
     h("header.ticket__header", h("div.ticket__crumbs", h("a", { href: "/tickets", onclick: back }, "Tickets"), h("span", { "aria-hidden": "true" }, "/"), h("span.ticket__number", String(id)),
@@ -57,11 +60,11 @@ export function ticket_view(context) {
       await settled();
       const answer = await api.get(`/api/tickets/${id}`, { signal: abort.signal, headers: etag ? { "If-None-Match": etag } : {} });
       if (answer.status === 304) return;
+      const is_again = ticket !== null;
       etag = answer.headers.get("ETag") ?? "";
       ticket = answer.body;
       meet_people(ticket);
-      const known = new Map([...comments, ...ticket.comments].map((c) => [c.id, c]));
-      comments = [...known.values()].sort((a, b) => a.id - b.id);
+      feed.begin(ticket);
       await name_assignees(ticket.timeline);
       fill(state);
       state.remove();
@@ -73,6 +76,7 @@ export function ticket_view(context) {
       arrived(`${id} ${ticket.title}`);
       if (has_edit_draft(ticket) && !editing) edit();
       follow_hash();
+      if (is_again) await catch_up();
     } catch (error) { failed(error); }
   }
   /** Entries name assignees by id; staff can look the unknown ones up. @param {any[]} timeline */
@@ -116,11 +120,23 @@ export function ticket_view(context) {
     ticket.timeline.push(entry);
     talk.add_entry(entry);
   }
-  function add_comment(comment) {
-    if (comments.some((c) => c.id === comment.id)) return false;
-    comments.push(comment);
-    talk.add_comment(comment);
-    return true;
+  /** Show the comments that are known and not on the page. @returns {any[]} those */
+  function show_fresh() {
+    const fresh = feed.comments.filter((c) => !shown.has(c.id));
+    if (fresh.length && fresh[0].id < Math.max(0, ...shown)) show_talk(); // one of others before an own one
+    else for (const comment of fresh) talk.add_comment(comment);
+    for (const comment of fresh) shown.add(comment.id);
+    return fresh;
+  }
+  /** Read and show what came since the last comment that was read. */
+  async function catch_up() {
+    // After a fault the next event tries again, or the connection when it is back.
+    is_behind = await feed.catch_up().then(() => false, (error) => { failed(error); return true; });
+    const theirs = show_fresh().filter((c) => c.author.id !== user().id);
+    const newest = theirs.at(-1);
+    if (!newest) return;
+    const words = theirs.length > 1 ? `${theirs.length} new replies.` : `${name_of(newest.author)} ${newest.internal ? "left an internal note" : "replied"}.`;
+    note(words, { action: { label: "Show", run: () => talk.reveal(theirs[0].id) } });
   }
 
   /** @param {import("./live.js").Happening} happening */
@@ -132,33 +148,22 @@ export function ticket_view(context) {
     add_entry(entry);
     if (entry.action === "commented") {
       clearTimeout(fetch_timer);
-      fetch_timer = window.setTimeout(() => fetch_comments(entry), FETCH_DELAY_MS);
+      fetch_timer = window.setTimeout(catch_up, FETCH_DELAY_MS);
     } else if (!mine) say(entry_said(entry));
     editing?.moved_on(after, entry.actor ? name_of(entry.actor) : "Someone");
   }
-  async function fetch_comments(entry) {
-    if (comments.some((c) => c.id === entry.data.comment_id)) return;
-    const skip = Math.max(0, ticket.comment_count - 20);
-    const answer = await api.get(`/api/tickets/${id}/comments?offset=${skip}&limit=100`, { signal: abort.signal }).catch(failed);
-    for (const comment of answer?.body.items ?? []) {
-      if (!add_comment(comment) || comment.author.id === user().id) continue;
-      note(`${name_of(comment.author)} ${comment.internal ? "left an internal note" : "replied"}.`, { action: { label: "Show", run: () => talk.reveal(comment.id) } });
-    }
-  }
-
   /** @param {any} comment @param {string} then a status to set, or "" */
   async function sent(comment, then) {
-    add_comment(comment);
+    feed.add(comment);
+    show_fresh();
     say(comment.internal ? "Internal note added" : "Reply sent");
     document.getElementById(`comment-${comment.id}`)?.scrollIntoView({ block: "nearest" });
     if (then) await set_field(ticket, { status: then }, apply).catch(note_error);
   }
 
   async function earlier() {
-    if (comments.length >= ticket.comment_count) return earlier_entries();
-    const answer = await api.get(`/api/tickets/${id}/comments?offset=${Math.max(0, ticket.comment_count - comments.length - PAGE)}&limit=${PAGE}`, { signal: abort.signal }).catch(failed);
-    const known = new Set(comments.map((c) => c.id));
-    comments = [...(answer?.body.items ?? []).filter((c) => !known.has(c.id)), ...comments].sort((a, b) => a.id - b.id);
+    if (feed.hidden_before === 0) return earlier_entries();
+    await feed.earlier().catch(failed);
     show_talk();
     return undefined;
   }
@@ -177,11 +182,14 @@ export function ticket_view(context) {
     await name_assignees(past);
     show_talk();
   }
-  const show_talk = () => talk.show(comments, ticket.timeline, Math.max(0, ticket.comment_count - comments.length), has_past);
+  function show_talk() {
+    for (const comment of feed.comments) shown.add(comment.id);
+    talk.show(feed.comments, ticket.timeline, feed.hidden_before, has_past);
+  }
   async function follow_hash() {
     const wanted = Number(/^#comment-(\d+)$/.exec(location.hash)?.[1]);
     // A link to a comment older than those that came with the ticket: read on until it is there.
-    for (let n = 0; wanted && !talk.reveal(wanted) && comments.length < ticket.comment_count && n < 20; n += 1) await earlier();
+    for (let n = 0; wanted && !talk.reveal(wanted) && feed.hidden_before > 0 && n < 20; n += 1) await earlier();
   }
 
   function edit() {
@@ -228,7 +236,7 @@ export function ticket_view(context) {
     { keys: "u", label: "Back to the list", group, run: () => (history.state?.from_list ? history.back() : go("/tickets")) },
     ...(is_staff() ? staff_keys : []),
   ];
-  const stops = [on_happening(happened), on_join(() => { if (ticket) load(); }), use_keys(all_keys),
+  const stops = [on_happening(happened), on_join(() => { if (ticket) load(); }), on_state((now) => { if (now === "live" && is_behind) catch_up(); }), use_keys(all_keys),
     offer_commands(() => (ticket ? all_keys.filter((k) => !"jk".includes(k.keys)).map((k) => ({ label: k.label, hint: k.keys, run: () => k.run() })) : []))];
   set_title(`Ticket ${id}`);
   load();

@@ -148,3 +148,49 @@ def test_the_desk_that_does_not_answer_says_so(open_tab: OpenTab, desk: Server, 
     expect(tab.page.get_by_text("The server cannot be reached.")).to_be_visible()
     tab.page.get_by_role("button", name="Give up").click()
     expect(tab.page.get_by_role("heading", name="The desk does not answer")).to_be_visible()
+
+
+def comments_of(page: Any) -> list[str]:
+    return [str(text) for text in page.locator(".comment .prose").all_inner_texts()]
+
+
+def test_a_conversation_that_went_on_offline_has_no_hole(open_tab: OpenTab, desk: Server, expect: Any) -> None:
+    user = Api(desk, "user")
+    ticket = user.ticket(fresh_name("Holes"))
+    user.comment(ticket["id"], "Comment 0")
+    tab = open_tab("agent", f"/tickets/{ticket['id']}")
+    tab.allow("ERR_", "net::")
+    expect(lamp(tab.page)).to_have_attribute("data-state", "live")
+    tab.page.context.set_offline(True)
+    desk.kill()  # the open stream is cut, as a real network would
+    desk.start()
+    for n in range(1, 31):
+        user.comment(ticket["id"], f"Comment {n}")
+    tab.page.context.set_offline(False)
+    expect(tab.page.locator(".comment")).to_have_count(31, timeout=20000)
+    assert comments_of(tab.page) == [f"Comment {n}" for n in range(31)]
+
+
+def test_thirty_comments_in_quick_succession_are_all_shown(open_tab: OpenTab, desk: Server, expect: Any) -> None:
+    user = Api(desk, "user")
+    ticket = user.ticket(fresh_name("Quick"))
+    page = open_tab("agent", f"/tickets/{ticket['id']}").page
+    expect(lamp(page)).to_have_attribute("data-state", "live")
+    for n in range(30):
+        user.comment(ticket["id"], f"Comment {n}")
+    expect(page.locator(".comment")).to_have_count(30)
+    assert comments_of(page) == [f"Comment {n}" for n in range(30)]
+
+
+def test_an_own_reply_between_those_of_others_stands_in_its_place(open_tab: OpenTab, desk: Server, expect: Any) -> None:
+    user = Api(desk, "user")
+    ticket = user.ticket(fresh_name("Between"))
+    page = open_tab("agent", f"/tickets/{ticket['id']}").page
+    expect(lamp(page)).to_have_attribute("data-state", "live")
+    for n in range(25):
+        user.comment(ticket["id"], f"Comment {n}")
+    page.get_by_label("Reply", exact=True).fill("Mine")
+    page.get_by_role("button", name="Send reply").click()
+    expect(page.locator(".comment")).to_have_count(26)
+    wanted = [c["body"] for c in user.get(f"/api/tickets/{ticket['id']}/comments?limit=100")["items"]]
+    assert comments_of(page) == wanted
