@@ -67,7 +67,14 @@ _RECORD_USE = (
     .values(last_used_at=bindparam("used_at"))
 )
 _DELETE = tokens.delete().where(tokens.c.digest == bindparam("row_digest"))
-_DELETE_EXPIRED = tokens.delete().where(tokens.c.expires_at <= bindparam("now"))
+_DELETE_EXPIRED = tokens.delete().where(
+    tokens.c.digest.in_(
+        select(tokens.c.digest)
+        .where(tokens.c.expires_at <= bindparam("now"))
+        .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True)  # one that ends now in another way is ended by that
+    )
+)
 
 
 def insert(conn: Connection, *, digest: bytes, user_id: int, created_at: int, expires_at: int) -> None:
@@ -114,6 +121,6 @@ def delete_unused(conn: Connection, user_id: int, now: int, *, keep: int) -> Non
         touch(conn, "token", digest)
 
 
-def delete_expired(conn: Connection, now: int) -> int:
-    """Forget the tokens that expired by `now`; the number of them."""
-    return conn.execute(_DELETE_EXPIRED, {"now": now}).rowcount
+def delete_expired(conn: Connection, now: int, *, limit: int) -> int:
+    """Forget at most `limit` tokens that expired by `now`; the number of them."""
+    return conn.execute(_DELETE_EXPIRED, {"now": now, "limit": limit}).rowcount

@@ -28,6 +28,7 @@ from helpdesk.messages.accounts import (
 from helpdesk.messages.fields import Role
 
 SESSIONS_MAX = 100  # of one account
+FORGET_STEP = 200  # expired tokens forgotten in one transaction
 TOKEN_BYTES = 32  # 256 bits from the system's random source, the contract's least
 
 
@@ -185,6 +186,6 @@ def _with_names(user: UserRow, name: str | None, email: str | None) -> UserRow:
     )
 
 
-def forget_expired_tokens(conn: Connection, *, now: int) -> None:
-    """Forget the tokens that no longer work."""
-    token_store.delete_expired(conn, now)
+def forget_expired_tokens(conn: Connection, *, now: int) -> int:
+    """Forget the next FORGET_STEP tokens that no longer work; how many there were. The caller goes on until none is."""
+    return token_store.delete_expired(conn, now, limit=FORGET_STEP)

@@ -18,7 +18,7 @@ from helpdesk.db.engine import Connection
 from helpdesk.db.idempotency import KeptAnswer
 from helpdesk.errors import IdempotencyKeyReused, NotFound
 
-FORGET_STEP = 500  # keys forgotten in one transaction
+FORGET_STEP = 100  # keys forgotten in one transaction; their answers may be large
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -108,5 +108,5 @@ def reused() -> IdempotencyKeyReused:
 
 
 def forget(conn: Connection, *, now: int, keep_hours: int) -> int:
-    """Forget the oldest answers past their time; the caller goes on until it is fewer than FORGET_STEP."""
+    """Forget the next FORGET_STEP answers past their time; how many there were. The caller goes on until none is."""
     return store.delete_older(conn, now - keep_hours * HOUR_MS, limit=FORGET_STEP)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+from collections.abc import Callable
 
 from helpdesk.clock import Clock
-from helpdesk.db.engine import Database
+from helpdesk.db.engine import Connection, Database
 from helpdesk.domain import accounts, idempotency
-from helpdesk.errors import AppError
-
-log = logging.getLogger("helpdesk.jobs")
 
 EVERY_S = 600.0
+PAUSE_S = 0.02  # between two steps: others write meanwhile, although a job's steps go first
 
 
 class Expiry:
@@ -21,19 +19,19 @@ class Expiry:
         self._clock = clock
         self._keep_hours = keep_hours
 
-    async def run(self) -> None:
-        """Run until cancelled."""
+    async def run(self, worked: Callable[[], None] = lambda: None) -> None:
+        """Run until cancelled; call `worked` after each round."""
         while True:
-            try:
-                await self.forget()
-            except AppError as error:
-                log.warning("expiry waits: %s", error.message)
+            await self.forget()
+            worked()
             await asyncio.sleep(EVERY_S)
 
     async def forget(self) -> None:
         """Forget all that is past its time now, in small transactions that let others in between."""
         now = self._clock.now()
-        await self._db.write(lambda conn: accounts.forget_expired_tokens(conn, now=now))
-        done = idempotency.FORGET_STEP
-        while done == idempotency.FORGET_STEP:
-            done = await self._db.write(lambda conn: idempotency.forget(conn, now=now, keep_hours=self._keep_hours))
+        await self._forget_in_steps(lambda conn: accounts.forget_expired_tokens(conn, now=now))
+        await self._forget_in_steps(lambda conn: idempotency.forget(conn, now=now, keep_hours=self._keep_hours))
+
+    async def _forget_in_steps(self, step: Callable[[Connection], int]) -> None:
+        while await self._db.write_promptly(step):  # noqa: ASYNC110 (this waits for nothing but lets others in)
+            await asyncio.sleep(PAUSE_S)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from helpdesk.db.engine import Connection
-from helpdesk.domain import idempotency
+from helpdesk.domain import accounts, idempotency
 from helpdesk.jobs import expiry
 from helpdesk.jobs.expiry import Expiry
 from tests.conftest import Api
@@ -58,6 +58,31 @@ async def test_expired_tokens_are_forgotten_and_living_ones_work_on(api: Api) ->
     assert await count(api, "tokens") == 1
     assert (await api.get("/api/me", token=old["token"])).code == "INVALID_TOKEN"
     assert (await api.get("/api/me", token=young)).status == 200
+
+
+async def test_expired_tokens_go_in_several_steps_and_others_write_in_between(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "FORGET_STEP", 2)
+    for _ in range(7):
+        await api.register()
+    api.clock.advance(hours=24 * 31)
+    left: list[int] = []
+    forget = accounts.forget_expired_tokens
+
+    def forget_and_count(conn: Connection, *, now: int) -> int:
+        done = forget(conn, now=now)
+        left.append(int(conn.exec_driver_sql("SELECT count(*) FROM tokens").scalar_one()))
+        return done
+
+    monkeypatch.setattr(accounts, "forget_expired_tokens", forget_and_count)
+    job = asyncio.create_task(Expiry(api.desk.db, api.clock, keep_hours=24).forget())
+    seen = set()
+    while not job.done():
+        seen.add(await count(api, "tokens"))
+    await job
+    assert left == [5, 3, 1, 0, 0]
+    assert seen - {7, 0}  # a reader saw it half done: each step was committed
 
 
 async def test_the_running_job_forgets_again_and_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
