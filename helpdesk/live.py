@@ -146,12 +146,16 @@ class Hub:
         is_still_staff = not is_checked or bool(user_store.staff_among(conn, {actor.id}))
         return is_still_staff, live_events.replay(conn, actor, missed, until, self._clock.now())
 
-    async def run(self) -> None:
-        """Hand out entries as they are committed, until cancelled."""
+    async def run(self, worked: Callable[[], None] = lambda: None) -> None:
+        """Hand out entries as they are committed, until cancelled; call `worked` after each round.
+
+        Streams stay open when it fails: started again, it goes on where it was.
+        """
+        self._woken.set()
         while True:
             await self._sleep()
             self._woken.clear()
-            await self._guarded(self._hand_out)
+            await self._guarded(self._hand_out, worked)
 
     async def _sleep(self) -> None:
         """Until somebody tells of a new entry; on a shared database not for long, should nobody tell."""
@@ -164,16 +168,27 @@ class Hub:
         except TimeoutError:
             return
 
-    async def watch_tokens(self) -> None:
-        """End the streams whose token was revoked, has expired or changed its role, until cancelled."""
+    async def watch_tokens(self, worked: Callable[[], None] = lambda: None) -> None:
+        """End the streams whose token was revoked, has expired or changed its role, until cancelled.
+
+        When it fails all streams end: nobody may go on reading whose token cannot be looked at.
+        """
+        has_worked = False
         while True:
             await asyncio.sleep(RECHECK_S)
-            if self._streams:
-                await self._guarded(self._end_revoked)
+            if not self._streams and has_worked:
+                continue
+            try:
+                await self._guarded(self._end_revoked, worked)
+            except BaseException:
+                self.close_all()
+                raise
+            has_worked = True
 
-    async def _guarded(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _guarded(self, step: Callable[[], Awaitable[None]], worked: Callable[[], None]) -> None:
         try:
             await step()
+            worked()
         except AppError as error:
             # The store cannot answer: readers resume from their last id when it can again.
             log.warning(
@@ -184,7 +199,7 @@ class Hub:
     async def _hand_out(self) -> None:
         while self._position is not None:
             # Two transactions: what is settled in the first is seen by the second.
-            horizon = await self._db.read(timeline_store.horizon)
+            horizon = await self._db.read_promptly(timeline_store.horizon)
             if self._position is None or horizon <= self._position:
                 return
             events, checked = await self._events_between(self._position, horizon)
@@ -226,14 +241,15 @@ class Hub:
         def read(conn: Connection) -> tuple[list[Event], set[int]]:
             return live_events.events_between(conn, after, until, now), user_store.staff_among(conn, staff)
 
-        events, checked = await self._db.read(read)
+        events, checked = await self._db.read_promptly(read)
         self.end(users=staff - checked, tokens=())
         return events, checked
 
     async def _end_revoked(self) -> None:
-        digests = {stream.actor.token_digest for stream in self._streams}
+        looked_at = list(self._streams)  # one that is opened during the read is none of these
+        digests = {stream.actor.token_digest for stream in looked_at}
         now = self._clock.now()
-        living = await self._db.read(lambda conn: token_store.living(conn, digests, now))
+        living = await self._db.read_promptly(lambda conn: token_store.living(conn, digests, now))
         for stream in self._streams:
             if stream.actor.token_digest in digests and living.get(stream.actor.token_digest) != stream.actor.role:
                 stream.close()

@@ -14,12 +14,14 @@ from tornado.netutil import bind_sockets
 from helpdesk import __version__, logs
 from helpdesk.clock import SystemClock
 from helpdesk.config import Config
+from helpdesk.db.engine import Job
 from helpdesk.db.opening import open_database
 from helpdesk.desk import Desk, open_desk
 from helpdesk.errors import StartError, Unavailable
 from helpdesk.first_start import fill_if_empty, refuse_demo_passwords
 from helpdesk.http_server import Server
 from helpdesk.jobs.expiry import Expiry
+from helpdesk.jobs.runner import Runner
 from helpdesk.jobs.sla import SlaSweep
 from helpdesk.problems import Problems
 
@@ -70,16 +72,9 @@ async def _prepare(desk: Desk) -> None:
 
 async def _run(desk: Desk, sockets: list[socket.socket], stop: asyncio.Event) -> None:
     server = Server(desk)
-    running = [
-        SlaSweep(desk.db, desk.clock).run(),
-        Expiry(desk.db, desk.clock, keep_hours=desk.config.idempotency_hours).run(),
-        desk.sessions.uses.run(),
-        desk.hub.run(),
-        desk.hub.watch_tokens(),
-    ]
-    if desk.wakeups is not None:
-        running += [desk.wakeups.tell(), desk.wakeups.hear()]
-    jobs = [asyncio.create_task(job) for job in running]
+    runner = Runner(desk.problems)
+    for name, job in background_jobs(desk).items():
+        runner.start(name, job)
     _tune_collector()
     server.add_sockets(sockets)
     print(_ready_line(desk.config, sockets[0].getsockname()), flush=True)  # noqa: T201
@@ -87,9 +82,21 @@ async def _run(desk: Desk, sockets: list[socket.socket], stop: asyncio.Event) ->
     desk.draining = True
     desk.hub.close_all()
     await server.drain(DRAIN_S)
-    for job in jobs:
-        job.cancel()
-    await asyncio.gather(*jobs, return_exceptions=True)
+    await runner.stop()
+
+
+def background_jobs(desk: Desk) -> dict[str, Job]:
+    """Return everything that runs without a request, by the name that the log and health give it."""
+    jobs = desk.db.jobs() | {
+        "sla_sweep": SlaSweep(desk.db, desk.clock).run,
+        "expiry": Expiry(desk.db, desk.clock, keep_hours=desk.config.idempotency_hours).run,
+        "session_uses": desk.sessions.uses.run,
+        "live_updates": desk.hub.run,
+        "stream_tokens": desk.hub.watch_tokens,
+    }
+    if desk.wakeups is not None:
+        jobs |= {"wakeups_sent": desk.wakeups.tell, "wakeups_heard": desk.wakeups.hear}
+    return jobs
 
 
 def _tune_collector() -> None:

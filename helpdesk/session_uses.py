@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 
 from helpdesk.db.engine import Database
 from helpdesk.domain import accounts
 from helpdesk.domain.access import Actor
-from helpdesk.errors import AppError
-
-log = logging.getLogger("helpdesk.jobs")
 
 # What a crash forgets, and what another process on the same database may not know yet.
 RECORD_EVERY_S = 60.0
@@ -45,12 +41,9 @@ class SessionUses:
     async def run(self, worked: Callable[[], None] = lambda: None) -> None:
         """Record every minute until cancelled; call `worked` after each round."""
         while True:
+            await self.record()
+            worked()
             await asyncio.sleep(RECORD_EVERY_S)
-            try:
-                await self.record()
-                worked()
-            except AppError as error:
-                log.warning("the last uses of sessions are not recorded yet: %s", error.message)
 
     async def record(self) -> None:
         """Write down what was noted, in small transactions. What could not be written stays noted."""
@@ -58,7 +51,7 @@ class SessionUses:
         for first in range(0, len(waiting), STEP):
             step = waiting[first : first + STEP]
             uses = {digest: at for _, digest, at in step}
-            await self._db.write(lambda conn, uses=uses: accounts.record_uses(conn, uses))  # type: ignore[misc]
+            await self._db.write_promptly(lambda conn, uses=uses: accounts.record_uses(conn, uses))  # type: ignore[misc]
             for user_id, digest, at in step:
                 self._drop(user_id, digest, at)
 

@@ -7,7 +7,7 @@ from time to time. A word that is lost delays live updates and loses none.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Callable
 
 from helpdesk.adapters.redis import Redis, RedisAway
 from helpdesk.db.engine import Database, Touched
@@ -29,14 +29,25 @@ class Wakeups:
         if "entry" in touched:
             self._untold.set()
 
-    async def tell(self) -> None:
+    async def tell(self, worked: Callable[[], None] = lambda: None) -> None:
         """Tell the others, until cancelled. Commits that come while a word is on its way share the next."""
         while True:
             await self._untold.wait()
             self._untold.clear()
-            with suppress(RedisAway):  # then the others look by themselves
+            try:
                 await self._redis.publish(CHANNEL)
+            except RedisAway:
+                continue  # then the others look by themselves
+            except BaseException:
+                self._untold.set()  # for the next start of this job
+                raise
+            worked()
 
-    async def hear(self) -> None:
+    async def hear(self, worked: Callable[[], None] = lambda: None) -> None:
         """Hear what the others tell, until cancelled."""
-        await self._redis.follow(CHANNEL, self._hub.wake)
+
+        def hear() -> None:
+            self._hub.wake()
+            worked()
+
+        await self._redis.follow(CHANNEL, hear)

@@ -348,3 +348,21 @@ async def test_a_replay_costs_what_its_reader_may_see_and_not_what_the_desk_hold
         assert costs["agent"][3] > 10 * costs["agent"][0]  # it is measured at all
         for who in ("ana", "bob"):
             assert abs(costs[who][3] - costs[who][1]) <= 3, costs
+
+
+async def test_a_stream_opened_while_tokens_are_looked_at_stays_open(
+    databases: Databases, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(databases, clock) as desk:
+        loop, living = asyncio.get_running_loop(), tokens.living
+        opened: list[Stream] = []
+
+        def open_one_meanwhile(*_: object) -> dict[bytes, str]:
+            monkeypatch.setattr(tokens, "living", living)
+            opened.append(asyncio.run_coroutine_threadsafe(desk.subscribe("ana"), loop).result(WITHIN_S))
+            return {}
+
+        revoked = await desk.subscribe("agent")
+        monkeypatch.setattr(tokens, "living", open_one_meanwhile)
+        await desk.hub._end_revoked()
+        assert (revoked.is_open, opened[0].is_open) == (False, True)

@@ -131,7 +131,7 @@ async def test_uses_are_recorded_in_steps_and_what_fails_stays_noted(api: Api, m
     for token in tokens:
         await api.get("/api/me", token=token)
     uses, written = api.desk.sessions.uses, []
-    write = api.desk.db.write
+    write = api.desk.db.write_promptly
 
     async def fails_later(fn: Callable[[Connection], Any]) -> Any:
         if len(written) == 1:
@@ -139,7 +139,7 @@ async def test_uses_are_recorded_in_steps_and_what_fails_stays_noted(api: Api, m
         written.append(await write(fn))
 
     with monkeypatch.context() as patch:
-        patch.setattr(api.desk.db, "write", fails_later)
+        patch.setattr(api.desk.db, "write_promptly", fails_later)
         with pytest.raises(Unavailable):
             await uses.record()
     assert len(uses) == 3

@@ -6,7 +6,7 @@ code stays synchronous and a request crosses a thread once, not once per stateme
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -20,6 +20,8 @@ T = TypeVar("T")
 Noun = Literal["ticket", "user", "token", "entry", "access"]
 Touched = dict[Noun, set[object]]
 CommitListener = Callable[[Touched], None]
+# What runs without a request, until it is cancelled; it calls its argument each time that it has done its work.
+Job = Callable[[Callable[[], None]], Coroutine[Any, Any, None]]
 STRIPES = 64
 # What one read may take, whoever asks for what: a filter that no index serves must not hold a lane.
 READ_WITHIN_S = 2.0
@@ -31,6 +33,7 @@ __all__ = [
     "CommitListener",
     "Connection",
     "Database",
+    "Job",
     "Noun",
     "Touched",
     "forget",
@@ -90,6 +93,10 @@ class Database(Protocol):
 
         Raises Unavailable when the store cannot answer, or another process does not come to an end.
         """
+        ...
+
+    def jobs(self) -> dict[str, Job]:
+        """Return what must run in the background while the database is open, by name."""
         ...
 
     async def close(self) -> None:

@@ -22,6 +22,7 @@ from helpdesk.db.engine import (
     READ_WITHIN_S,
     SLOW_READ_WITHIN_S,
     CommitListener,
+    Job,
     Touched,
     forget,
     overloaded,
@@ -124,7 +125,6 @@ class PostgresDatabase:
         self._prompt_writers = _that_write(url, PROMPT_WRITERS, is_prompt=True)
         self._lock = lock
         self._on_failure = on_failure
-        self._keeper = asyncio.create_task(self._keep_lock())
 
     def on_commit(self, listener: CommitListener) -> None:
         """Of this process's commits only; the others' come by wakeups.py."""
@@ -167,16 +167,17 @@ class PostgresDatabase:
         finally:
             await asyncio.to_thread(holder.__exit__, None, None, None)
 
+    def jobs(self) -> dict[str, Job]:
+        return {"database_lock": self._keep_lock}
+
     async def close(self) -> None:
         """Finish what was handed over, then give up the connections and the lock."""
-        self._keeper.cancel()
-        await asyncio.gather(self._keeper, return_exceptions=True)
         readers = (self._readers, self._slow_readers, self._prompt_readers)
         for lane in (*readers, self._writers, self._prompt_writers):
             await self._loop.run_in_executor(None, lane.close)
         await self._loop.run_in_executor(None, self._lock.release)
 
-    async def _keep_lock(self) -> None:
+    async def _keep_lock(self, worked: Callable[[], None]) -> None:
         while True:
             await asyncio.sleep(KEEP_LOCK_S)
             try:
@@ -186,7 +187,8 @@ class PostgresDatabase:
             except LockLost:
                 log.critical("another server has taken the database while it was away; this one stops")
                 self._on_failure()
-                return
+                await asyncio.Event().wait()  # there is nothing left to keep; the server ends
+            worked()
 
     # In a thread of a lane.
 

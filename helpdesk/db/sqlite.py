@@ -15,7 +15,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from helpdesk.db.data_lock import DataLock
-from helpdesk.db.engine import READ_WITHIN_S, SLOW_READ_WITHIN_S, CommitListener, Touched, overloaded
+from helpdesk.db.engine import READ_WITHIN_S, SLOW_READ_WITHIN_S, CommitListener, Job, Touched, overloaded
 from helpdesk.db.sqlite_connection import open_engine
 from helpdesk.db.sqlite_reader import Reader
 from helpdesk.db.sqlite_writer import Writer
@@ -92,6 +92,9 @@ class SqliteDatabase:
     async def ping(self) -> None:
         await self.read_promptly(lambda conn: conn.exec_driver_sql("SELECT 1").scalar())
         await self.write_promptly(lambda conn: None)
+
+    def jobs(self) -> dict[str, Job]:
+        return {}
 
     async def close(self) -> None:
         # Readers first: the last connection to leave checkpoints, and that must be the writer's.

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+from collections.abc import Callable
 
 from helpdesk.clock import Clock
 from helpdesk.db import tickets as store
 from helpdesk.db.engine import Database, Touched
 from helpdesk.domain import clocks
-from helpdesk.errors import AppError
-
-log = logging.getLogger("helpdesk.jobs")
 
 # A sleep runs on the monotonic clock, a deadline on the wall clock; looking at the latter this often
 # keeps a breach within the contract's 5 s when the wall clock jumps. It costs no look at the table.
 LOOK_AT_CLOCK_S = 2.0
 # After a change of tickets the next deadline is looked up at most this often.
 LOOK_UP_S = 1.0
-RETRY_S = 2.0
 
 
 class SlaSweep:
@@ -34,23 +30,21 @@ class SlaSweep:
         if "ticket" in touched:
             self._changed.set()
 
-    async def run(self) -> None:
-        """Run until cancelled."""
+    async def run(self, worked: Callable[[], None] = lambda: None) -> None:
+        """Run until cancelled; call `worked` after each round."""
         while True:
-            try:
-                await self.sweep()
-                # Before the look, not after it: a commit in between must not go unnoticed.
-                self._changed.clear()
-                await self._sleep_until(await self._db.read(store.next_due))
-            except AppError as error:
-                log.warning("the SLA sweep waits: %s", error.message)
-                await asyncio.sleep(RETRY_S)
+            await self.sweep()
+            # Before the look, not after it: a commit in between must not go unnoticed.
+            self._changed.clear()
+            due_at = await self._db.read_promptly(store.next_due)
+            worked()
+            await self._sleep_until(due_at)
 
     async def sweep(self) -> int:
         """Put every breach on record that has happened by now; how many there were."""
         total = 0
         while True:
-            done = await self._db.write(lambda conn: clocks.sweep(conn, now=self._clock.now()))
+            done = await self._db.write_promptly(lambda conn: clocks.sweep(conn, now=self._clock.now()))
             total += done
             if done < clocks.SWEEP_STEP:
                 return total

@@ -23,7 +23,9 @@ from helpdesk.db.postgres import PostgresDatabase
 from helpdesk.db.postgres_locks import UseLock
 from helpdesk.db.schema import metadata
 from helpdesk.errors import NotFound, StartError, Unavailable
+from helpdesk.jobs.runner import Runner
 from helpdesk.lanes import WAIT_S
+from helpdesk.problems import Problems
 from tests.databases import PostgresDatabases
 from tests.services import Postgres
 
@@ -331,7 +333,10 @@ async def test_who_lost_its_lock_to_another_stops(url: str, engine: Engine, monk
         conn.execute(text("SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory'"))
     other = UseLock(engine, shared=False)
     db = PostgresDatabase(url, lock, on_failure=has_failed.set)
+    runner = Runner(Problems())
+    runner.start("database_lock", db.jobs()["database_lock"])
     await asyncio.wait_for(has_failed.wait(), 10)
+    await runner.stop()
     await db.close()
     other.release()
 
