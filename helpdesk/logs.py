@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from tornado.web import RequestHandler
@@ -163,8 +164,9 @@ class AccessLog:
         _write_counts()
         lines, self._lines = self._lines, []
         if lines:
-            sys.stderr.write("\n".join(lines) + "\n")
-            sys.stderr.flush()
+            with suppress(OSError):  # as the logging module: a disk that takes no log must not end a request
+                sys.stderr.write("\n".join(lines) + "\n")
+                sys.stderr.flush()
 
 
 def _write_counts(*, at_once: bool = False) -> None:

@@ -41,14 +41,15 @@ class RunningServer:
     def stop(self) -> int:
         """SIGTERM; the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self._gone()
+        return self.wait()
 
     def kill(self) -> None:
         """SIGKILL."""
         self.process.kill()
-        self._gone()
+        self.wait()
 
-    def _gone(self) -> int:
+    def wait(self) -> int:
+        """Wait until it has ended by itself; the exit status."""
         status = self.process.wait(timeout=20)
         assert self.process.stdout is not None
         self.process.stdout.close()

@@ -119,11 +119,12 @@ def overloaded() -> Unavailable:
     return Unavailable("The server is overloaded; try again in a moment")
 
 
-def unknown_outcome() -> Unavailable:
+def unknown_outcome(*, cause: str | None = None) -> Unavailable:
     """What a commit is answered with that may or may not have happened."""
     return Unavailable(
         "The server could not confirm whether this was stored; repeat the request with the same Idempotency-Key",
         retry_after_s=5,
+        cause=cause,
     )
 
 

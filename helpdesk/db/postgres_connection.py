@@ -61,6 +61,7 @@ def open_engine(
                 "keepalives_count": 3,
                 "tcp_user_timeout": 15_000,
             },
+            hide_parameters=True,  # a statement's values are what people wrote; errors are logged
             use_native_hstore=False,  # or each new connection asks for a type that we do not use
             **(
                 {"poolclass": QueuePool, "pool_size": connections, "max_overflow": 0}

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from helpdesk.db.commits import CommitListeners
 from helpdesk.db.data_lock import DataLock
-from helpdesk.db.engine import READ_WITHIN_S, SLOW_READ_WITHIN_S, CommitListener, Job, Touched, overloaded
+from helpdesk.db.engine import READ_WITHIN_S, SLOW_READ_WITHIN_S, CommitListener, Job, overloaded
 from helpdesk.db.sqlite_connection import open_engine
+from helpdesk.db.sqlite_faults import Faults, WriteRefused
 from helpdesk.db.sqlite_reader import Reader
 from helpdesk.db.sqlite_writer import Writer
 from helpdesk.lanes import Lane
@@ -32,8 +34,8 @@ WAITING_MAX = 1024  # reads waiting in one lane; past that the answer is 503
 class SqliteDatabase:
     """`Database` on one SQLite file, already migrated; `lock`, where given, is released at the end.
 
-    `on_failure` is called once, on the loop, when a commit has failed; the process should end then
-    for its supervisor to start anew. What leaves it working goes to `problems`.
+    `on_failure` is called on the loop when a sync has failed, or something that nobody foresaw: the process
+    should end then for its supervisor to start anew. What leaves it working goes to `problems`.
     """
 
     is_shared = False
@@ -46,16 +48,16 @@ class SqliteDatabase:
         on_failure: Callable[[], None] = lambda: None,
         problems: Problems | None = None,
     ) -> None:
+        problems = problems or Problems()
         self._lock = lock
-        self._problems = problems or Problems()
+        self._faults = Faults(problems)
         self._loop = asyncio.get_running_loop()
-        self._listeners: list[CommitListener] = []
+        self._listeners = CommitListeners(on_failure)
         self._opened: list[Reader] = []
         self._readers = self._lane("reader", path, READERS, READ_WITHIN_S)
         self._slow_readers = self._lane("slow-reader", path, SLOW_READERS, SLOW_READ_WITHIN_S)
         self._prompt_reader = Lane("prompt-reader", self._open(path, 1, READ_WITHIN_S))
-        writing = open_engine(path, read_only=False)
-        self._writer = Writer(writing, on_commit=self._tell, on_failure=on_failure)
+        self._writer = Writer(path, self._faults, on_commit=self._listeners.tell, on_failure=on_failure)
 
     def _lane(self, name: str, path: Path, threads: int, within_s: float) -> Lane[Reader]:
         return Lane(name, self._open(path, threads, within_s), length_max=WAITING_MAX, refusal=overloaded)
@@ -63,16 +65,12 @@ class SqliteDatabase:
     def _open(self, path: Path, connections: int, within_s: float) -> list[Reader]:
         """Connect now: at the first use there may be no descriptor left."""
         engine = open_engine(path, read_only=True)
-        opened = [Reader(engine, within_s) for _ in range(connections)]
+        opened = [Reader(engine, self._faults, within_s) for _ in range(connections)]
         self._opened += opened
         return opened
 
     def on_commit(self, listener: CommitListener) -> None:
-        self._listeners.append(listener)
-
-    def _tell(self, changes: Touched) -> None:
-        for listener in self._listeners:
-            listener(changes)
+        self._listeners.add(listener)
 
     async def read(self, fn: Callable[[Connection], T]) -> T:
         return await self._readers.do(lambda reader: reader.read(fn))
@@ -90,8 +88,10 @@ class SqliteDatabase:
         return await self._writer.do_promptly(fn)
 
     async def ping(self) -> None:
-        await self.read_promptly(lambda conn: conn.exec_driver_sql("SELECT 1").scalar())
-        await self.write_promptly(lambda conn: None)
+        """Report to `problems`, and raise nothing, when only writing fails."""
+        await self.read_promptly(lambda conn: conn.exec_driver_sql("SELECT count(*) FROM sqlite_schema").scalar())
+        with suppress(WriteRefused):
+            await self._writer.probe()
 
     def jobs(self) -> dict[str, Job]:
         return {}

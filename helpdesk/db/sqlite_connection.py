@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from helpdesk.errors import StartError
@@ -34,6 +33,7 @@ def open_engine(path: Path, *, read_only: bool) -> Engine:
         "sqlite://",
         creator=lambda: sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512),
         poolclass=NullPool,
+        hide_parameters=True,  # a statement's values are what people wrote; errors are logged
     )
 
     @event.listens_for(engine, "connect")
@@ -54,17 +54,3 @@ def open_engine(path: Path, *, read_only: bool) -> Engine:
 def driver(conn: Connection) -> sqlite3.Connection:
     """The driver's own connection, for what must not go through SQLAlchemy: BEGIN, SAVEPOINT, COMMIT."""
     return cast(sqlite3.Connection, conn.connection.dbapi_connection)
-
-
-def is_interrupted(error: BaseException) -> bool:
-    """Return whether a statement was stopped at its deadline."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
-
-
-def is_store_fault(error: BaseException) -> bool:
-    """Whether the store is at fault (disk full, I/O error, file locked or damaged), not our statement."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return isinstance(cause, sqlite3.OperationalError | sqlite3.DatabaseError) and not isinstance(
-        cause, sqlite3.IntegrityError | sqlite3.ProgrammingError
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import sqlite3
 import time
@@ -12,11 +11,11 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.db.sqlite_connection import driver, is_interrupted, is_store_fault
-from helpdesk.errors import TooSlow, Unavailable
+from helpdesk.db.sqlite_connection import driver
+from helpdesk.db.sqlite_faults import Faults, is_interrupted, is_store_fault
+from helpdesk.errors import TooSlow
 
 T = TypeVar("T")
-log = logging.getLogger("helpdesk.db")
 
 # How many instructions of SQLite's machine lie between two looks at the clock: about 0.4 ms. A plain read has
 # a few thousand and never looks; one of 2 s looks 5,000 times, at 1 µs each.
@@ -26,9 +25,10 @@ LOOK_EVERY = 20_000
 class Reader:
     """Used by one thread at a time."""
 
-    def __init__(self, engine: Engine, within_s: float) -> None:
+    def __init__(self, engine: Engine, faults: Faults, within_s: float) -> None:
         self._conn = engine.connect()
         self._raw = driver(self._conn)
+        self._faults = faults
         self._within_s = within_s
         self._deadline = math.inf
         self._raw.set_progress_handler(self._is_late, LOOK_EVERY)
@@ -45,7 +45,7 @@ class Reader:
             self._raw.execute("BEGIN")
             self._deadline = time.monotonic() + self._within_s
             try:
-                return fn(self._conn)
+                outcome = fn(self._conn)
             finally:
                 self._deadline = math.inf
                 if self._raw.in_transaction:
@@ -54,9 +54,10 @@ class Reader:
             if is_interrupted(error):
                 raise TooSlow from error
             if is_store_fault(error):
-                log.error("a read failed", exc_info=error, extra={"cause": "a read failed"})
-                raise Unavailable("The database cannot answer now; try again in a moment") from error
+                raise self._faults.read_failed(error) from error
             raise
+        self._faults.has_read()
+        return outcome
 
     def close(self) -> None:
         """Give the connection up."""

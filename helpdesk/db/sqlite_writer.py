@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import queue
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from helpdesk.db.engine import Touched, forget, noted, overloaded, touched, unknown_outcome
-from helpdesk.db.sqlite_connection import driver, is_store_fault
+from helpdesk.db.sqlite_connection import driver, open_engine
+from helpdesk.db.sqlite_faults import CommitOutcome, Faults, commit_outcome, is_store_fault
 from helpdesk.errors import Unavailable
 from helpdesk.lanes import Queue, Queued
 
@@ -24,6 +29,7 @@ log = logging.getLogger("helpdesk.db")
 
 BATCH_MAX = 64  # jobs in one commit; bounds how long the first of them waits for the last
 QUEUE_MAX = 1024  # jobs waiting; past that the answer is 503
+PROBE_S = 1.0  # a call of health syncs the disk, and anybody may call it
 
 
 class _Job(Queued):
@@ -40,30 +46,47 @@ class _HalfDone(Exception):
     """A job failed after it had written something."""
 
 
+class _RolledBack(Exception):
+    """SQLite itself has rolled the whole transaction back, as when the disk is full; raised from what it said."""
+
+
 class Writer:
     """Owns the connection that writes and checkpoints.
 
-    `on_commit` is called on the event loop with what a commit touched, before its callers go on.
-    `on_failure` is called there once, when a commit has failed: its outcome is unknown (measured:
-    after a failed fsync the row was there on restart), so nothing more is written.
+    `on_commit` is called on the event loop with what a commit touched, before its callers go on; it must not raise.
+    `on_failure` is called there once, when this cannot go on: a sync has failed (measured: after a failed fsync the
+    row was there on restart), or something that nobody foresaw has happened. Nothing is written from then on.
     """
 
-    def __init__(self, engine: Engine, *, on_commit: Callable[[Touched], None], on_failure: Callable[[], None]) -> None:
-        self._engine = engine
+    def __init__(
+        self,
+        path: Path,
+        faults: Faults,
+        *,
+        on_commit: Callable[[Touched], None],
+        on_failure: Callable[[], None],
+    ) -> None:
+        """Connect at once: at the first write there may be no descriptor left."""
+        self._path = path.resolve()
+        self._conn = open_engine(path, read_only=False).connect()
+        self._raw = driver(self._conn)
+        self._faults = faults
         self._on_commit = on_commit
         self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
         self._queue = Queue(QUEUE_MAX, overloaded)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._prompt: deque[_Job] = deque()  # those of `_jobs` that go first
+        self._batch: list[_Job] = []  # what the thread works on
         self._failed = False
+        self._probed_until = 0.0
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
     async def do(self, fn: Callable[[Connection], T]) -> T:
         """`fn`'s result once it is durable. Raises Unavailable, or what `fn` raises."""
         if self._failed:
-            raise unknown_outcome()
+            raise _stopping()
         job = _Job(fn, self._loop.create_future())
         self._queue.add(job)
         self._jobs.put(job)
@@ -73,12 +96,22 @@ class Writer:
     async def do_promptly(self, fn: Callable[[Connection], T]) -> T:
         """As `do`, in the next commit, however much waits."""
         if self._failed:
-            raise unknown_outcome()
+            raise _stopping()
         job = _Job(fn, self._loop.create_future())
         self._prompt.append(job)
         self._jobs.put(job)  # to wake the thread; the job is done once, in whichever place it is found first
         outcome: T = await job.future
         return outcome
+
+    async def probe(self) -> None:
+        """Return once something has really been written, now or within PROBE_S; raise what a write would."""
+        if time.monotonic() < self._probed_until:
+            if self._failed:
+                raise _stopping()
+            return
+        await self.do_promptly(self._rewrite_header)
+        self._probed_until = time.monotonic() + PROBE_S
+        self._faults.wrote()
 
     async def close(self) -> None:
         """Do what was handed over, then end."""
@@ -88,15 +121,28 @@ class Writer:
     # In the thread.
 
     def _run(self) -> None:
-        conn = self._engine.connect()
+        try:
+            self._work()
+        except BaseException:
+            log.critical("the thread that writes met an error that nobody foresaw; the server stops", exc_info=True)
+            self._fail()
+            self._answer(self._batch, unknown_outcome())
+            while (job := self._jobs.get()) is not None:
+                if job.start():
+                    self._answer([job], _stopping())
+        finally:
+            with suppress(sqlite3.Error, DBAPIError):
+                self._conn.close()
+
+    def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            batch, is_last = self._gather(job)
-            if batch:
-                changes = self._commit(conn, batch)
-                self._loop.call_soon_threadsafe(self._settle, batch, changes)
+            self._batch, is_last = self._gather(job)
+            if self._batch:
+                changes = self._commit(self._batch)
+                self._loop.call_soon_threadsafe(self._settle, self._batch, changes)
+                self._batch = []
             if is_last:
                 break
-        conn.close()
 
     def _gather(self, first: _Job) -> tuple[list[_Job], bool]:
         """What waits already, up to BATCH_MAX; and whether the thread shall end after it."""
@@ -114,67 +160,99 @@ class Writer:
             following = self._jobs.get()
         return batch, True
 
-    def _commit(self, conn: Connection, batch: list[_Job]) -> Touched:
+    def _commit(self, batch: list[_Job]) -> Touched:
         """Do the jobs in one transaction and commit it; what it touched. A job that fails is undone alone."""
         if self._failed:
-            return _refuse(batch, unknown_outcome())
-        raw = driver(conn)
+            return _refuse(batch, _stopping())
+        before = self._raw.total_changes
         try:
-            self._do_all(conn, raw, batch)
-        except sqlite3.Error:
-            log.exception("the database cannot be written")
-            if raw.in_transaction:
-                raw.execute("ROLLBACK")
-            forget(conn)
-            return _refuse(batch, _nothing_written())
+            self._do_all(batch)
+        except (sqlite3.Error, _RolledBack, MemoryError) as error:
+            self._roll_back()
+            return _refuse(batch, self._faults.write_failed(error.__cause__ or error))
         try:
-            raw.execute("COMMIT")
-        except sqlite3.Error:
-            log.critical("a commit failed and its outcome is unknown; the server stops", exc_info=True)
+            self._raw.execute("COMMIT")
+        except (sqlite3.Error, MemoryError) as error:
+            self._roll_back()
+            return _refuse(batch, self._commit_failed(error))
+        if self._raw.total_changes != before:
+            self._faults.wrote()
+        return touched(self._conn)
+
+    def _commit_failed(self, error: sqlite3.Error | MemoryError) -> Unavailable:
+        match commit_outcome(error):
+            case CommitOutcome.NOTHING:
+                return self._faults.write_failed(error)
+            case CommitOutcome.SYNC_FAILED:
+                log.critical("a sync failed and the outcome of its commit is unknown; the server stops", exc_info=error)
+                self._fail()
+        return self._faults.commit_unknown(error)
+
+    def _roll_back(self) -> None:
+        if self._raw.in_transaction:
+            self._raw.execute("ROLLBACK")
+        forget(self._conn)
+
+    def _fail(self) -> None:
+        if not self._failed:
             self._failed = True
             self._loop.call_soon_threadsafe(self._on_failure)
-            return _refuse(batch, unknown_outcome())
-        return touched(conn)
 
-    def _do_all(self, conn: Connection, raw: sqlite3.Connection, batch: list[_Job]) -> None:
+    def _answer(self, batch: list[_Job], error: Unavailable) -> None:
+        self._loop.call_soon_threadsafe(self._settle, batch, _refuse(batch, error))
+
+    def _do_all(self, batch: list[_Job]) -> None:
         """Do the jobs, first without savepoints: keeping pages for an undo costs a create a fifth of its time.
 
         Nearly every job that fails does so before it writes. Should one fail later, all is undone and
         done again with a savepoint each.
         """
-        raw.execute("BEGIN IMMEDIATE")
+        self._raw.execute("BEGIN IMMEDIATE")
         try:
             for job in batch:
-                self._do(conn, raw, job)
+                self._do(job)
         except _HalfDone:
-            raw.execute("ROLLBACK")
-            forget(conn)
-            raw.execute("BEGIN IMMEDIATE")
+            self._roll_back()
+            self._raw.execute("BEGIN IMMEDIATE")
             for job in batch:
-                self._do_undoably(conn, raw, job)
+                self._do_undoably(job)
 
-    def _do(self, conn: Connection, raw: sqlite3.Connection, job: _Job) -> None:
-        before = raw.total_changes
+    def _do(self, job: _Job) -> None:
+        before = self._raw.total_changes
         try:
-            job.outcome = job.fn(conn)
+            job.outcome = job.fn(self._conn)
         except Exception as error:
-            _check_alive(raw, error)
-            if raw.total_changes != before:
+            self._check_alive(error)
+            if self._raw.total_changes != before:
                 raise _HalfDone from error
-            job.error = _as_answer(error)
+            job.error = self._as_answer(error)
 
-    def _do_undoably(self, conn: Connection, raw: sqlite3.Connection, job: _Job) -> None:
-        before = noted(conn)
-        raw.execute("SAVEPOINT job")
+    def _do_undoably(self, job: _Job) -> None:
+        before = noted(self._conn)
+        self._raw.execute("SAVEPOINT job")
         job.outcome, job.error = None, None
         try:
-            job.outcome = job.fn(conn)
+            job.outcome = job.fn(self._conn)
         except Exception as error:  # noqa: BLE001 (whatever it is, its caller gets it)
-            _check_alive(raw, error)
-            job.error = _as_answer(error)
-            raw.execute("ROLLBACK TO job")
-            forget(conn, but=before)
-        raw.execute("RELEASE job")
+            self._check_alive(error)
+            job.error = self._as_answer(error)
+            self._raw.execute("ROLLBACK TO job")
+            forget(self._conn, but=before)
+        self._raw.execute("RELEASE job")
+
+    def _check_alive(self, error: Exception) -> None:
+        if not self._raw.in_transaction:
+            raise _RolledBack from error
+
+    def _as_answer(self, error: Exception) -> Exception:
+        return self._faults.write_failed(error) if is_store_fault(error) else error
+
+    def _rewrite_header(self, _conn: Connection) -> None:
+        """Write a page as it is: a transaction that changes nothing writes nothing, whatever the disk is like."""
+        room = os.statvfs(self._path.parent)
+        self._faults.note_room(room.f_bavail * room.f_frsize)
+        (number,) = self._raw.execute("PRAGMA user_version").fetchone()
+        self._raw.execute(f"PRAGMA user_version={number}")
 
     # On the event loop.
 
@@ -185,24 +263,14 @@ class Writer:
             job.settle(job.outcome, job.error)
 
 
-def _check_alive(raw: sqlite3.Connection, error: BaseException) -> None:
-    """Raise for all of the batch when SQLite itself has rolled everything back, as when the disk is full."""
-    if not raw.in_transaction:
-        raise sqlite3.OperationalError("the transaction was rolled back") from error
-
-
-def _as_answer(error: BaseException) -> BaseException:
-    if not isinstance(error, DBAPIError | sqlite3.Error):
-        return error
-    log.error("a write failed", exc_info=error)
-    return _nothing_written() if is_store_fault(error) else error
-
-
 def _refuse(batch: list[_Job], error: Unavailable) -> Touched:
     for job in batch:
         job.error = error
     return {}
 
 
-def _nothing_written() -> Unavailable:
-    return Unavailable("The database cannot be written now; nothing was changed")
+def _stopping() -> Unavailable:
+    return Unavailable(
+        "The server stops after a fault and has not done this; repeat the request with the same Idempotency-Key",
+        retry_after_s=5,
+    )

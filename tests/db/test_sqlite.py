@@ -109,24 +109,6 @@ async def test_a_full_disk_refuses_the_write_and_the_next_one_works(path: Path) 
     await db.close()
 
 
-async def test_a_failed_commit_stops_all_writing(path: Path) -> None:
-    failures: list[str] = []
-    db = SqliteDatabase(path, on_failure=lambda: failures.append("failed"))
-
-    def break_the_commit(conn: Connection) -> None:
-        # A deferred constraint fails at the COMMIT itself.
-        driver(conn).execute("PRAGMA defer_foreign_keys=1")
-        driver(conn).execute("INSERT INTO tokens VALUES (x'00', 999, 0, 0, NULL)")
-
-    with pytest.raises(Unavailable, match="same Idempotency-Key"):
-        await db.write(break_the_commit)
-    with pytest.raises(Unavailable):
-        await db.write(adds("a"))
-    assert failures == ["failed"]
-    assert await db.read(names) == []
-    await db.close()
-
-
 async def test_the_file_is_set_up_to_survive_a_power_cut(path: Path) -> None:
     engine = open_engine(path, read_only=False)
     with engine.connect() as conn:
