@@ -112,6 +112,22 @@ def test_a_quota_refuses_writes_until_there_is_room(desk: Desk) -> None:
     assert_heals(desk)
 
 
+def test_a_checkpoint_that_fails_is_logged_and_shown_and_loses_nothing(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data") as server:
+        desk = Desk(server)
+        for _ in range(120):
+            desk.create()
+    with running_server(tmp_path / "data") as server:
+        desk = Desk.on(server, desk)
+        desk.limit_files_to((tmp_path / "data/helpdesk.db").stat().st_size)  # the log, begun anew, is much shorter
+        created = [desk.create().json["id"] for _ in range(25)]
+        wait_until(lambda: desk.health() == (200, "degraded", ["checkpoints"]))
+        assert "a checkpoint failed (SQLITE_IOERR_WRITE" in desk.log
+        desk.limit_files_to(resource.RLIM_INFINITY)
+        wait_until(lambda: desk.health() == (200, "ok", []))
+        assert all(desk.has(number) for number in created)
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MiB, on a machine where the tests run as root."""

@@ -57,7 +57,7 @@ class SqliteDatabase:
         self._readers = self._lane("reader", path, READERS, READ_WITHIN_S)
         self._slow_readers = self._lane("slow-reader", path, SLOW_READERS, SLOW_READ_WITHIN_S)
         self._prompt_reader = Lane("prompt-reader", self._open(path, 1, READ_WITHIN_S))
-        self._writer = Writer(path, self._faults, on_commit=self._listeners.tell, on_failure=on_failure)
+        self._writer = Writer(path, problems, self._faults, on_commit=self._listeners.tell, on_failure=on_failure)
 
     def _lane(self, name: str, path: Path, threads: int, within_s: float) -> Lane[Reader]:
         return Lane(name, self._open(path, threads, within_s), length_max=WAITING_MAX, refusal=overloaded)

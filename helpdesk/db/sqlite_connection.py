@@ -12,14 +12,15 @@ from sqlalchemy.pool import NullPool
 from helpdesk.errors import StartError
 
 READER_CACHE_KIB, WRITER_CACHE_KIB = 4096, 16384
+BUSY_TIMEOUT_MS = 5000
 _PRAGMAS = {
-    "busy_timeout": 5000,
+    "busy_timeout": BUSY_TIMEOUT_MS,
     "foreign_keys": 1,
     "journal_mode": "wal",
     "synchronous": 2,  # FULL: an answer with 2xx must survive a power cut
     "trusted_schema": 0,
-    # 16 MiB: a page that changes often is copied to the file once, not at every 1,000th page written.
-    "wal_autocheckpoint": 4000,
+    "wal_autocheckpoint": 4000,  # the server's writer does without: sqlite_checkpoints.py
+    "journal_size_limit": 64 * 1024 * 1024,  # what is left of a log that has grown, once it starts anew
 }
 
 

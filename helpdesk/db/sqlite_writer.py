@@ -19,10 +19,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from helpdesk.db.engine import Touched, forget, noted, overloaded, touched, unknown_outcome
-from helpdesk.db.sqlite_connection import driver, open_engine
+from helpdesk.db.sqlite_checkpoints import Checkpoints, LogIndex
+from helpdesk.db.sqlite_connection import BUSY_TIMEOUT_MS, driver, open_engine
 from helpdesk.db.sqlite_faults import CommitOutcome, Faults, commit_outcome, is_store_fault
 from helpdesk.errors import Unavailable
 from helpdesk.lanes import Queue, Queued
+from helpdesk.problems import Problems
 
 T = TypeVar("T")
 log = logging.getLogger("helpdesk.db")
@@ -61,6 +63,7 @@ class Writer:
     def __init__(
         self,
         path: Path,
+        problems: Problems,
         faults: Faults,
         *,
         on_commit: Callable[[Touched], None],
@@ -70,6 +73,9 @@ class Writer:
         self._path = path.resolve()
         self._conn = open_engine(path, read_only=False).connect()
         self._raw = driver(self._conn)
+        self._raw.execute("PRAGMA wal_autocheckpoint=0")
+        self._index = LogIndex(path)
+        self._checkpoints = Checkpoints(self._index, BUSY_TIMEOUT_MS, problems)
         self._faults = faults
         self._on_commit = on_commit
         self._on_failure = on_failure
@@ -114,9 +120,10 @@ class Writer:
         self._faults.wrote()
 
     async def close(self) -> None:
-        """Do what was handed over, then end."""
+        """Do what was handed over, then end. No other connection to the file may be open in this process."""
         self._jobs.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
+        self._index.close()
 
     # In the thread.
 
@@ -135,7 +142,7 @@ class Writer:
                 self._conn.close()
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (job := self._next()) is not None:
             self._batch, is_last = self._gather(job)
             if self._batch:
                 changes = self._commit(self._batch)
@@ -143,6 +150,17 @@ class Writer:
                 self._batch = []
             if is_last:
                 break
+        self._checkpoints.run(self._raw)
+
+    def _next(self) -> _Job | None:
+        """The next job, checkpointing where none comes for a while or the log has grown enough."""
+        if self._checkpoints.is_due:
+            self._checkpoints.run(self._raw)
+        while True:
+            try:
+                return self._jobs.get(timeout=self._checkpoints.wait_s())
+            except queue.Empty:
+                self._checkpoints.run(self._raw)
 
     def _gather(self, first: _Job) -> tuple[list[_Job], bool]:
         """What waits already, up to BATCH_MAX; and whether the thread shall end after it."""
