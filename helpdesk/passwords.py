@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from typing import TypeVar
 
 import bcrypt
 
 from helpdesk.errors import Unavailable
+from helpdesk.lanes import Lane
+
+T = TypeVar("T")
 
 THREADS = 2  # one check takes 0.3 s of a core; more threads would starve the rest
-QUEUE_MAX = 200  # checks waiting: half a minute's work; past that the answer is 503
+QUEUE_MAX = 200  # checks waiting; past that, and after two seconds of waiting, the answer is 503
 
 # A bcrypt hash of nothing in particular: checking against it takes the time of a real one.
 _NOBODY_SALT_AND_HASH = "abcdefghijklmnopqrstuuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -40,31 +43,28 @@ def check_password(password: str, password_hash: str) -> bool:
 
 
 class Passwords:
-    """The pool. Both calls raise Unavailable when too many wait already."""
+    """The pool. Both calls raise Unavailable when too many wait already, and after two seconds of waiting."""
 
     def __init__(self, cost: int) -> None:
         self._cost = cost
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="bcrypt")
-        self._waiting = 0
+        self._lane: Lane[None] = Lane("bcrypt", [None] * THREADS, length_max=QUEUE_MAX, refusal=_too_many)
 
     async def hash(self, password: str) -> str:
         """The hash to keep."""
-        return str(await self._run(hash_password, password, self._cost))
+        return await self._run(lambda: hash_password(password, self._cost))
 
     async def check(self, password: str, password_hash: str | None) -> bool:
         """Whether it is the password; with no hash (nobody of that name) False after the same time."""
         nobody = f"$2b${self._cost:02}${_NOBODY_SALT_AND_HASH}"
-        matches = await self._run(check_password, password, password_hash or nobody)
-        return password_hash is not None and bool(matches)
+        matches = await self._run(lambda: check_password(password, password_hash or nobody))
+        return password_hash is not None and matches
 
-    async def _run(self, fn: object, *args: object) -> object:
-        if self._waiting >= QUEUE_MAX:
-            raise Unavailable("Too many people are signing in; try again in a moment", retry_after_s=10)
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, fn, *args)  # type: ignore[arg-type]
-        finally:
-            self._waiting -= 1
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await self._lane.do(lambda _: work())
 
     def close(self) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._lane.stop()
+
+
+def _too_many() -> Unavailable:
+    return Unavailable("Too many people are signing in; try again in a moment", retry_after_s=10)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from helpdesk import lanes
+from helpdesk import lanes, passwords
+from helpdesk.config import Rate
 from helpdesk.db import engine, postgres, sqlite
 from helpdesk.db.engine import Connection
 from helpdesk.domain import accounts, comments, reports, tickets, timeline_pages, views
@@ -173,6 +174,36 @@ async def test_a_write_that_waits_too_long_is_503_and_not_done_late(
     await held
     assert (await api.get("/api/tickets", token=token)).json["items"] == []
     assert (await api.post("/api/tickets", {"title": "x", "description": "y"}, token=token, key="k")).status == 201
+
+
+async def test_a_password_that_waits_too_long_is_503_and_no_failed_login(
+    start: Start, monkeypatch: pytest.MonkeyPatch, holding: Holding
+) -> None:
+    api = await start(login_limit=Rate(3, 900))
+    await api.register(username="ana")
+    right = {"username": "ana", "password": "correct horse"}
+    form = await api.get("/plain/login")
+    cookie = str(form.headers["Set-Cookie"]).split(";")[0]
+    posted = f"username=ana&password=correct+horse&_xsrf={cookie.partition('=')[2].replace('|', '%7C')}".encode()
+    headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
+    monkeypatch.setattr(lanes, "WAIT_S", 0.2)
+    with monkeypatch.context() as patch:
+        patch.setattr(passwords, "check_password", holding)
+        held = [
+            asyncio.ensure_future(api.post("/api/auth/login", right | {"username": f"user{n}"}))
+            for n in range(passwords.THREADS)
+        ]
+        await holding.until(passwords.THREADS)
+        late = await asyncio.gather(
+            api.post("/api/auth/login", right),
+            api.post("/api/auth/register", right | {"username": "bob"}),
+            api.request("POST", "/plain/login", raw=posted, headers=headers),
+        )
+    assert [(r.status, r.headers["Retry-After"]) for r in late] == [(503, "10")] * 3
+    holding.let_go()
+    await asyncio.gather(*held)
+    for _ in range(4):
+        assert (await api.post("/api/auth/login", right)).status == 200
 
 
 async def first_in_queue(db: engine.Database, holding: Holding, write: Callable[[list[str]], Any]) -> list[str]:
