@@ -9,6 +9,7 @@ from helpdesk.clock import Clock
 from helpdesk.config import Config
 from helpdesk.db.engine import Database
 from helpdesk.encoded_tickets import EncodedTickets
+from helpdesk.health import StoreCheck
 from helpdesk.live import Hub
 from helpdesk.login_throttle import LoginThrottle, SharedLoginThrottle, Throttle
 from helpdesk.logs import AccessLog
@@ -35,6 +36,7 @@ class Desk:
     wakeups: Wakeups | None  # None where nobody else writes
     access_log: AccessLog
     problems: Problems
+    store_check: StoreCheck
     started_at: float  # on the monotonic clock, in seconds
     draining: bool = False  # the server stops; connections are closed after their answer
     in_hand: int = 0  # requests whose head has come and that are not answered
@@ -42,6 +44,7 @@ class Desk:
     async def close(self) -> None:
         """Let go of all but the database."""
         self.passwords.close()
+        self.store_check.close()
         if self.redis is not None:
             await self.redis.close()
         self.access_log.close()
@@ -66,6 +69,7 @@ def open_desk(config: Config, clock: Clock, db: Database, problems: Problems) ->
         wakeups=Wakeups(db, redis, hub) if redis and db.is_shared else None,
         access_log=AccessLog(config.log_format),
         problems=problems,
+        store_check=StoreCheck(db),
         started_at=clock.monotonic(),
     )
 

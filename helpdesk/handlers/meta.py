@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from helpdesk import __version__, errors
@@ -25,8 +24,7 @@ class HealthHandler(ApiHandler):
         """GET /api/health"""
         uptime_s = round(self.desk.clock.monotonic() - self.desk.started_at, 1)
         try:
-            async with asyncio.timeout(HEALTH_TIMEOUT_S):
-                await self.desk.db.ping()
+            await self.desk.store_check.run(HEALTH_TIMEOUT_S)
         except (TimeoutError, AppError) as error:
             self.log_unavailable(getattr(error, "cause", f"health had no answer in {HEALTH_TIMEOUT_S} s"))
             self.set_header("Retry-After", "5")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
 
+from helpdesk.handlers import meta
 from tests.conftest import Api, Start
 
 pytestmark = pytest.mark.gen_test
@@ -28,13 +30,35 @@ async def test_health_tells_that_the_store_does_not_answer(api: Api) -> None:
     assert (response.status, response.json["status"]) == (503, "unavailable")
 
 
+async def test_a_store_that_hangs_is_told_in_time_and_asked_once_however_many_call(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answers = 0, asyncio.Event()
+
+    async def hangs() -> None:
+        nonlocal asked
+        asked += 1
+        await answers.wait()
+
+    monkeypatch.setattr(meta, "HEALTH_TIMEOUT_S", 0.1)
+    with monkeypatch.context() as patch:
+        patch.setattr(api.desk.db, "ping", hangs)
+        for _ in range(2):
+            responses = await asyncio.gather(*(api.get("/api/health") for _ in range(8)))
+            assert {(r.status, r.json["status"]) for r in responses} == {(503, "unavailable")}
+            assert int(responses[0].headers["Retry-After"]) >= 1
+        assert asked == 1
+    answers.set()
+    assert (await api.get("/api/health")).status == 200
+
+
 async def test_meta_tells_names_and_limits(api: Api) -> None:
-    meta = (await api.get("/api/_meta")).json
-    assert (meta["name"], meta["version"], meta["mode"]) == ("HelpDesk Mini", "1.0.0", "demo")
-    assert meta["roles"] == ["user", "agent", "admin"]
-    assert meta["statuses"] == ["open", "in_progress", "pending", "resolved", "closed"]
-    assert meta["priorities"] == {"low": 4320, "medium": 1440, "high": 240, "urgent": 60}
-    assert meta["limits"]["title_characters"] == 200
+    answer = (await api.get("/api/_meta")).json
+    assert (answer["name"], answer["version"], answer["mode"]) == ("HelpDesk Mini", "1.0.0", "demo")
+    assert answer["roles"] == ["user", "agent", "admin"]
+    assert answer["statuses"] == ["open", "in_progress", "pending", "resolved", "closed"]
+    assert answer["priorities"] == {"low": 4320, "medium": 1440, "high": 240, "urgent": 60}
+    assert answer["limits"]["title_characters"] == 200
 
 
 async def test_the_manifest_shows_demo_accounts_in_the_demo_only(api: Api, start: Start) -> None:
