@@ -64,6 +64,7 @@ class EventsHandler(ApiHandler):
         await self._send(stream, b": connected\n\n")
         while stream.is_open:
             events = await self.desk.hub.next(stream, HEARTBEAT_S)
+            self.desk.sessions.uses.note(stream.actor, self.desk.clock.now())  # who listens uses the session
             if events or stream.is_open:
                 await self._send(stream, events or b": still here\n\n")
 

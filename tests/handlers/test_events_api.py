@@ -14,6 +14,7 @@ from tornado.ioloop import IOLoop
 
 from helpdesk import live, streams
 from helpdesk.db.engine import Connection
+from helpdesk.domain import accounts
 from helpdesk.domain.access import Actor
 from helpdesk.errors import Unavailable
 from helpdesk.handlers import timeline as timeline_handlers
@@ -128,6 +129,32 @@ async def test_a_new_password_ends_the_streams_of_other_tokens(live_api: Api) ->
     assert await ended.at_end()
     await live_api.ticket(mine)
     assert (await kept.next())["id"] == 1
+
+
+async def test_a_listening_session_outlives_newer_ones_and_the_one_that_ends_loses_its_stream(
+    live_api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "SESSIONS_MAX", 3)
+    credentials = {"username": "ana", "password": "correct horse"}
+
+    async def sign_in() -> str:
+        live_api.clock.advance(seconds=1)
+        return str((await live_api.post("/api/auth/login", credentials)).json["token"])
+
+    first = (await live_api.register(username="ana"))["token"]
+    stream = await EventStream.open(live_api, first)
+    second, third = await sign_in(), await sign_in()
+    live_api.clock.advance(seconds=1)
+    await live_api.ticket(third)
+    await stream.next()
+    fourth = await sign_in()
+    assert (await live_api.get("/api/me", token=second)).code == "INVALID_TOKEN"
+    live_api.clock.advance(seconds=1)
+    for token in (third, fourth):
+        assert (await live_api.get("/api/me", token=token)).status == 200
+    await sign_in()
+    assert await stream.at_end()
+    assert (await live_api.get("/api/me", token=first)).code == "INVALID_TOKEN"
 
 
 async def test_readers_see_only_what_they_may(live_api: Api) -> None:
