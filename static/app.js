@@ -8,6 +8,7 @@ import { icon } from "./js/icons.js";
 import { show_keys, start_keys, use_keys } from "./js/keys.js";
 import { forget_list, list_view } from "./js/list_view.js";
 import { connect, disconnect } from "./js/live.js";
+import { own_page } from "./js/own_page.js";
 import * as router from "./js/router.js";
 import * as session from "./js/session.js";
 import { open_palette } from "./js/palette.js";
@@ -79,8 +80,7 @@ function turn_away(path) {
 }
 /** The page that one wanted before signing in; only within this desk. */
 function next_path() {
-  const next = new URLSearchParams(location.search).get("next") ?? "";
-  return /^\/(?![/\\])/.test(next) ? next : home_path();
+  return own_page(new URLSearchParams(location.search).get("next") ?? "", location.origin) ?? home_path();
 }
 
 /** Signed in: build the frame around the views. */

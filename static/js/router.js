@@ -112,5 +112,5 @@ function follow(event) {
     current?.update?.({ params: [], search: location.search, hash: location.hash, state: history.state });
     return;
   }
-  go(link.pathname + link.search + link.hash);
+  go(link.href); // whole: a path that begins with // alone would name another host
 }

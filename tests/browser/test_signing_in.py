@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
+
+import pytest
 
 from .conftest import Api, Server, Tab, fresh_name
 
@@ -49,9 +52,37 @@ def test_signing_in_leads_to_the_page_that_was_wanted(open_tab: OpenTab, expect:
     expect(page).to_have_url(re.compile(r"/tickets/2$"))
 
 
-def test_next_never_leads_to_another_host(open_tab: OpenTab, expect: Any) -> None:
-    page = open_tab(None, "/login?next=//example.org/").page
+ODD = [
+    "//example.org/",
+    "/\\example.org",
+    "/\t/example.org",
+    "https://example.org/",
+    "/.//example.org",
+    "http://[",
+    "/login",
+    "/",
+]
+
+
+@pytest.mark.parametrize("wanted", ODD)
+@pytest.mark.parametrize("door", ["login", "register"])
+def test_next_leads_to_a_page_of_this_desk_or_home(open_tab: OpenTab, expect: Any, door: str, wanted: str) -> None:
+    page = open_tab(None, f"/{door}?next={quote(wanted, safe='')}").page
+    if door == "register":
+        page.get_by_role("link", name="Sign in").click()
     sign_in(page, "agent", "agent123")
+    expect(page.get_by_role("heading", level=1)).to_have_text("All open")
+    expect(page).to_have_url(re.compile(r"^http://127\.0\.0\.1:\d+/tickets\?"))
+
+
+def test_next_of_this_desks_own_address_is_followed(open_tab: OpenTab, desk: Server, expect: Any) -> None:
+    page = open_tab(None, f"/login?next={quote(desk.url + '/tickets/2#end', safe='')}").page
+    sign_in(page, "agent", "agent123")
+    expect(page).to_have_url(re.compile(r"/tickets/2#end$"))
+
+
+def test_who_is_signed_in_and_opens_a_door_goes_home(open_tab: OpenTab, expect: Any) -> None:
+    page = open_tab("agent", "/login?next=%2Fregister%3Fnext%3D%2Flogin").page
     expect(page.get_by_role("heading", level=1)).to_have_text("All open")
 
 
