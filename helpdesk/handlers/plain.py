@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -41,6 +42,10 @@ SETTINGS: dict[str, Any] = {
 
 FORM = "application/x-www-form-urlencoded"
 FIELDS_MAX = 50  # of a form; parsing costs by the field
+
+
+# What one may be led to after signing in.
+_PAGE = re.compile(r"/plain(?:/|/tickets/(?:new|[0-9]{1,15}))?(?:[?#][!-~]{0,1000})?")
 
 
 class SignInFirst(AppError):
@@ -150,7 +155,7 @@ class PlainHandler(PasswordChecks):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         _, exception, _ = kwargs.get("exc_info", (None, None, None))
         if isinstance(exception, SignInFirst):
-            self.redirect("/plain/login", status=303 if self.request.method == "POST" else 302)
+            self.redirect(_sign_in_page(str(self.request.uri)), status=303 if self.request.method == "POST" else 302)
             return
         error = self._as_app_error(status_code, exception)
         if isinstance(exception, HTTPError) and exception.status_code == 403:
@@ -173,6 +178,16 @@ def _only_text(name: str, values: list[bytes]) -> str:
         raise errors.InvalidField(f"{name} must be UTF-8", name) from None
 
 
+def _sign_in_page(wanted: str) -> str:
+    """The way to sign in and on to the wanted page; the list of tickets is where one goes anyway."""
+    return "/plain/login" if _page(wanted) == "/plain" else f"/plain/login?{urlencode({'next': wanted})}"
+
+
+def _page(wanted: str) -> str:
+    """The page that an address names, which anybody may have written; the list for what is no page, or a door."""
+    return wanted if _PAGE.fullmatch(wanted) else "/plain"
+
+
 def _moment(text: str | None) -> str:
     """`2026-11-23T09:30:00.000Z` as people without a script read it."""
     return "" if text is None else f"{text[:10]} {text[11:16]} UTC"
@@ -183,7 +198,7 @@ class PlainLoginHandler(PlainHandler):
 
     async def get(self) -> None:
         """GET /plain/login"""
-        self.show("sign_in.html")
+        self._show_form()
 
     async def post(self) -> None:
         """POST /plain/login"""
@@ -206,10 +221,17 @@ class PlainLoginHandler(PlainHandler):
             httponly=True,
             samesite="Strict",
         )
-        self.redirect("/plain", status=303)
+        self.redirect(self._wanted, status=303)
 
     async def _again(self, error: AppError) -> None:
-        self.show("sign_in.html", error=error, sent=self.typed("username"))
+        self._show_form(error=error, sent=self.typed("username"))
+
+    def _show_form(self, **values: Any) -> None:
+        self.show("sign_in.html", action=_sign_in_page(self._wanted), **values)
+
+    @property
+    def _wanted(self) -> str:
+        return _page(self.get_query_argument("next", ""))
 
 
 class PlainLogoutHandler(PlainHandler):

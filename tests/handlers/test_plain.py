@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from urllib.parse import urlencode
 
 import pytest
@@ -68,6 +69,56 @@ async def signed_in(api: Api, role: str = "user") -> Browser:
 async def test_nobody_sees_a_page_without_signing_in(api: Api) -> None:
     response = await Browser(api).open("/plain")
     assert (response.status, response.headers["Location"]) == (302, "/plain/login")
+
+
+@pytest.mark.parametrize(
+    "page", ["/plain/tickets/1", "/plain/tickets/new", "/plain?q=a%20%26b&status=open", "/plain/?offset=20"]
+)
+async def test_signing_in_leads_to_the_page_that_was_wanted(api: Api, page: str) -> None:
+    await api.ticket((await api.register(username="ana"))["token"])
+    browser = Browser(api)
+    asked = await browser.open(page)
+    assert (asked.status, asked.headers["Location"]) == (302, f"/plain/login?{urlencode({'next': page})}")
+    await browser.open(asked.headers["Location"])
+    action = unescape(re.findall(r'action="([^"]+)"', browser.page)[0])
+    assert (await browser.send(action, username="ana", password="wrong horse")).status == 401
+    assert action == unescape(re.findall(r'action="([^"]+)"', browser.page)[0])
+    led = await browser.send(action, username="ana", password="correct horse")
+    assert (led.status, led.headers["Location"]) == (303, page)
+    assert (await browser.open(page)).status == 200
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "",
+        "/",
+        "/plain/login",
+        "/plain/login?next=/plain/login",
+        "/plain/logout",
+        "/plain/./login",
+        "/plain/../login",
+        "/plain//example.org",
+        "//example.org/plain",
+        "https://example.org/plain",
+        "/\\example.org",
+        "/plain\\..\\..",
+        "/plain\t/tickets/1",
+        "/plain/tickets/1\r\nSet-Cookie: a=b",
+        "/plain/tickets/\u0661",
+        "/plain?" + "q" * 2000,
+        "/tickets/1",
+        "javascript:alert(1)",
+    ],
+)
+async def test_next_leads_to_a_plain_page_or_to_the_list(api: Api, wanted: str) -> None:
+    await api.register(username="ana")
+    browser = Browser(api)
+    door = f"/plain/login?{urlencode({'next': wanted})}"
+    await browser.open(door)
+    assert 'action="/plain/login"' in browser.page
+    led = await browser.send(door, username="ana", password="correct horse")
+    assert (led.status, led.headers["Location"]) == (303, "/plain")
 
 
 async def test_the_cookie_is_kept_from_scripts_and_other_sites(api: Api) -> None:
