@@ -52,7 +52,7 @@ class Desk:
 
 def open_desk(config: Config, clock: Clock, db: Database, problems: Problems) -> Desk:
     """Put the parts together; call it on the event loop. `problems` is what `db` reports to as well."""
-    redis = Redis(config.redis_url, clock.monotonic) if config.redis_url else None
+    redis = Redis(config.redis_url, problems) if config.redis_url else None
     hub = Hub(db, clock)
     return Desk(
         config=config,

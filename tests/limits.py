@@ -36,7 +36,7 @@ class InRedis(InMemory):
 
     def __init__(self, url: str) -> None:
         super().__init__()
-        self.redis = Redis(url, self.clock.monotonic)
+        self.redis = Redis(url)
         self._now_us = 1_800_000_000_000_000
 
     async def open(self) -> InRedis:

@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from helpdesk.errors import StartError
+from helpdesk.problems import Problems
 
 log = logging.getLogger("helpdesk.redis")
 
-TIMEOUT_S = 0.5  # for an answer; a request waits at most twice as long for a Redis that is going away
-PAUSE_S = 1.0  # after a failure nobody asks again for so long, so that not every request waits
-SAY_EVERY_S = 60.0  # how often the log says that it is away
+PART = "redis"  # under which health names it
+ANSWER_S = 0.5  # for an answer; past it nobody waits for Redis until it has answered in the background
+LOOK_EVERY_S = 1.0  # how often it is asked in the background, whether it is away or not
+CLOSE_S = 2.0  # for letting go of the connections
 CONNECTIONS_MAX = 32
+# It writes, as the scripts of the limits do: a Redis that is full or a replica answers a PING.
+_PROBE = "redis.call('SET', KEYS[1], '1', 'PX', 10000) return {}"
+_PROBE_KEY = "helpdesk:probe"
 
 
 class RedisAway(Exception):
@@ -25,94 +31,131 @@ class RedisAway(Exception):
 
 
 class Redis:
-    """One Redis, asked on the event loop. Connections are opened when needed, and again after a failure."""
+    """One Redis, asked on the event loop. Connections are opened when needed, and again after a failure.
 
-    def __init__(self, url: str, monotonic: Callable[[], float]) -> None:
+    One failure is enough: from then on every question is refused at once, until a probe in the background
+    is answered. A Redis that hangs so costs each process one wait, not each request.
+    """
+
+    def __init__(self, url: str, problems: Problems | None = None) -> None:
         """Connects to nothing yet. Raises StartError when the package is missing or the address is wrong."""
         try:
             from redis.asyncio import BlockingConnectionPool
             from redis.asyncio import Redis as Client
             from redis.asyncio.retry import Retry
             from redis.backoff import NoBackoff
+            from redis.exceptions import ConnectionError as ConnectionLost
             from redis.exceptions import RedisError
         except ModuleNotFoundError:
             raise StartError("Redis needs the redis package; run pip install -r requirements-cluster.txt") from None
         self._errors = (RedisError, OSError, TimeoutError)
-        self._monotonic = monotonic
-        self._paused_until = 0.0
-        self._say_at = 0.0
+        self._problems = problems or Problems()
         self._is_away = False
         try:
             pool = BlockingConnectionPool.from_url(
                 url,
                 max_connections=CONNECTIONS_MAX,
-                timeout=TIMEOUT_S,
-                socket_timeout=TIMEOUT_S,
-                socket_connect_timeout=TIMEOUT_S,
-                retry=Retry(NoBackoff(), 1),  # once: a connection may have died while nobody used it
+                timeout=ANSWER_S,
+                socket_timeout=ANSWER_S,
+                socket_connect_timeout=ANSWER_S,
+                # Once: a connection may have died while nobody used it. Not after a timeout, which would double it.
+                retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionLost,)),
             )
         except ValueError as error:
             raise StartError(f"--redis-url cannot be read ({error}); write redis://host:6379/0") from None
         self._client = Client.from_pool(pool)
         self._scripts: dict[str, Any] = {}
+        self._asked: set[asyncio.Future[Any]] = set()
+        self._watching = asyncio.create_task(self._watch())
 
     async def run(self, script: str, keys: Sequence[str], arguments: Sequence[str | int]) -> list[bytes]:
-        """What a Lua script answers. It sees and changes everything at one moment. Raises RedisAway."""
+        """Return what a Lua script answers. It sees and changes everything at one moment. Raises RedisAway."""
+        if self._is_away:
+            raise RedisAway
+        return await self._run(script, keys, arguments)
+
+    async def _run(self, script: str, keys: Sequence[str], arguments: Sequence[str | int]) -> list[bytes]:
         registered = self._scripts.get(script)
         if registered is None:
             registered = self._scripts[script] = self._client.register_script(script)
         answer: list[bytes] = await self._ask(lambda: registered(keys=keys, args=arguments))
         return answer
 
-    async def publish(self, channel: str) -> None:
-        """Give a sign to all who listen. Raises RedisAway; one that is given may still reach nobody."""
-        await self._ask(lambda: self._client.publish(channel, b""))
-
-    async def _ask(self, question: Callable[[], Any]) -> Any:
-        if self._monotonic() < self._paused_until:
-            raise RedisAway
-        try:
-            answer = await question()
-        except self._errors as error:
-            _stop_if_cancelled()
-            self._note_failure(error)
-            raise RedisAway from error
-        self._note_answer()
-        return answer
-
-    def _note_failure(self, error: BaseException) -> None:
-        now = self._monotonic()
-        self._paused_until = now + PAUSE_S
-        self._is_away = True
-        if now >= self._say_at:
-            self._say_at = now + SAY_EVERY_S
-            log.warning("Redis does not answer (%s); each process keeps its own limits meanwhile", error)
-
-    def _note_answer(self) -> None:
+    async def publish(self, channel: str, message: bytes) -> None:
+        """Send a message to all who listen. Raises RedisAway; one that is sent may still reach nobody."""
         if self._is_away:
-            self._is_away = False
-            log.warning("Redis answers again; the limits are shared")
+            raise RedisAway
+        await self._ask(lambda: self._client.publish(channel, message))
 
-    async def follow(self, channel: str, hear: Callable[[], None]) -> None:
-        """Call `hear` at every sign, and when signs may have been missed; until cancelled."""
+    async def _ask(self, question: Callable[[], Awaitable[Any]]) -> Any:
+        """Return the answer. Raises RedisAway, after ANSWER_S at the latest.
+
+        The question runs as a task of its own: a cancellation that meets the client while it connects can be
+        lost in there, and a caller that was told to end must end.
+        """
+        asked = asyncio.ensure_future(question())
+        self._asked.add(asked)
+        asked.add_done_callback(self._forget)
+        done, _ = await asyncio.wait({asked}, timeout=ANSWER_S)
+        if not done:
+            self._note_away("it took too long")
+            raise RedisAway
+        if asked.cancelled():
+            raise RedisAway
+        error = asked.exception()
+        if isinstance(error, self._errors):
+            self._note_away(str(error))
+            raise RedisAway from error
+        return asked.result()
+
+    def _forget(self, asked: asyncio.Future[Any]) -> None:
+        self._asked.discard(asked)
+        if not asked.cancelled():
+            asked.exception()  # seen, or asyncio would log that nobody has
+
+    def _note_away(self, reason: str) -> None:
+        if not self._is_away:  # or a reason that alternates would fill the log
+            self._is_away = True
+            log.warning("Redis failed a question: %s", reason)
+            # Anybody may read this: no word of the address.
+            self._problems.report(PART, "Redis does not answer; each process keeps its own limits meanwhile.")
+
+    async def _watch(self) -> None:
+        """Ask Redis from time to time, so that nobody else has to find out that it is away, or back."""
+        while True:
+            with suppress(RedisAway):
+                await self._run(_PROBE, [_PROBE_KEY], [])
+                self._is_away = False
+                self._problems.clear(PART)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def follow(self, channel: str, hear: Callable[[bytes | None], None]) -> None:
+        """Call `hear` with every message, and with None when some may have been missed; until cancelled."""
         while True:
             try:
                 async with self._client.pubsub() as subscription:
                     await subscription.subscribe(channel)
                     while True:
-                        # The confirmation of the subscription comes first; what was before it was missed.
                         # Not without end: a cancellation that meets a message can be lost in there.
-                        if await subscription.get_message(timeout=PAUSE_S) is not None:
-                            hear()
                         _stop_if_cancelled()
+                        message = await subscription.get_message(timeout=LOOK_EVERY_S)
+                        if message is not None:
+                            # The confirmation of the subscription comes first; what was before it was missed.
+                            hear(message["data"] if message["type"] == "message" else None)
             except self._errors as error:
                 _stop_if_cancelled()
                 log.debug("Redis gives no signs (%s)", error)
-                await asyncio.sleep(PAUSE_S)
+                await asyncio.sleep(LOOK_EVERY_S)
 
     async def close(self) -> None:
-        """Let go of the connections."""
-        await self._client.aclose()
+        """Let go of the connections, within CLOSE_S for each step."""
+        asked = {self._watching, *self._asked}
+        for task in asked:
+            task.cancel()
+        await asyncio.wait(asked, timeout=CLOSE_S)
+        with suppress(*self._errors):
+            async with asyncio.timeout(CLOSE_S):
+                await self._client.aclose()
 
 
 def _stop_if_cancelled() -> None:

@@ -105,11 +105,15 @@ class Intent:
 
 
 class Stream(threading.Thread):
-    """A reader of live events, until it is cut off; `ids` are those of the entries that it was told of."""
+    """A reader of live events, until it is cut off.
+
+    `ids` are those of the entries that it was told of; `names` are the events that tell of none.
+    """
 
     def __init__(self, url: str, token: str, since: int | None = None) -> None:
         super().__init__(daemon=True)
         self.ids: list[int] = []
+        self.names: list[str] = []
         self.has_ended = False
         self._is_connected = threading.Event()
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
@@ -123,6 +127,10 @@ class Stream(threading.Thread):
             while line := response.readline():
                 self._is_connected.set()
                 if line.startswith(b"id: "):
-                    self.ids.append(int(line[4:]))
+                    told_of = int(line[4:])
+                elif line.startswith(b"event: ticket."):
+                    self.ids.append(told_of)
+                elif line.startswith(b"event: "):
+                    self.names.append(line[7:].decode().strip())
         self._connection.close()
         self.has_ended = True
