@@ -13,7 +13,7 @@ from tornado.web import Application, RequestHandler
 
 from helpdesk import openapi
 from helpdesk.desk import Desk
-from helpdesk.handlers import plain
+from helpdesk.handlers import plain, plain_base
 from helpdesk.handlers.delegate import RequestDelegate
 from helpdesk.handlers.http import HttpHandler
 from helpdesk.handlers.meta import UnknownPathHandler
@@ -72,7 +72,7 @@ def make_app(desk: Desk) -> HelpDesk:
         default_handler_class=UnknownPathHandler,
         default_handler_args={"desk": desk, "path": "*", "who": {}},
         serve_traceback=False,
-        **plain.SETTINGS,
+        **plain_base.SETTINGS,
     )
 
 
