@@ -32,7 +32,8 @@ class Sessions:
         return accounts.token_digest(token) in self._known
 
     async def actor(self, token: str) -> Actor | None:
-        """The caller with that token; None when it is unknown, expired or revoked."""
+        """The caller with that token; None when it is unknown, expired or revoked. Raises Unavailable."""
+        self._db.require_store()
         digest = accounts.token_digest(token)
         found = self._known.get(digest)
         if found is None or self._db.is_shared:

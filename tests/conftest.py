@@ -216,7 +216,8 @@ def start(io_loop: IOLoop, clock: FakeClock, config: Config, databases: Database
 
     async def open_api(settings: Config) -> tuple[Api, Server]:
         assert settings.database_url is not None
-        desk = open_desk(settings, clock, databases.open(settings.database_url), Problems())
+        problems = Problems()
+        desk = open_desk(settings, clock, databases.open(settings.database_url, problems), problems)
         server = Server(desk)
         server.listen(0, "127.0.0.1")
         port = next(iter(server._sockets.values())).getsockname()[1]

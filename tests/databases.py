@@ -16,6 +16,7 @@ from helpdesk.db.postgres import PostgresDatabase
 from helpdesk.db.postgres_locks import UseLock
 from helpdesk.db.sqlite import SqliteDatabase
 from helpdesk.db.sqlite_connection import driver
+from helpdesk.problems import Problems
 from tests.services import Postgres
 
 
@@ -27,7 +28,7 @@ class Databases:
         """The address of a new one."""
 
     @abstractmethod
-    def open(self, url: str) -> Database:
+    def open(self, url: str, problems: Problems | None = None) -> Database:
         """It, open; to be called on the event loop."""
 
     @abstractmethod
@@ -70,8 +71,8 @@ class SqliteDatabases(Databases):
         prepare_sqlite(path)
         return f"sqlite:///{path}"
 
-    def open(self, url: str) -> Database:
-        return SqliteDatabase(Path(url.removeprefix("sqlite:///")))
+    def open(self, url: str, problems: Problems | None = None) -> Database:
+        return SqliteDatabase(Path(url.removeprefix("sqlite:///")), problems=problems)
 
     def engine(self, url: str) -> Engine:
         return sqlite_connection.open_engine(Path(url.removeprefix("sqlite:///")), read_only=False)
@@ -96,8 +97,8 @@ class PostgresDatabases(Databases):
         self._do(f"CREATE DATABASE {name} TEMPLATE {self._TEMPLATE}")
         return self._server.url(name)
 
-    def open(self, url: str) -> Database:
-        return PostgresDatabase(url, UseLock(postgres_connection.open_engine(url), shared=True))
+    def open(self, url: str, problems: Problems | None = None) -> Database:
+        return PostgresDatabase(url, UseLock(postgres_connection.open_engine(url), shared=True), problems=problems)
 
     def engine(self, url: str) -> Engine:
         return postgres_connection.open_engine(url)

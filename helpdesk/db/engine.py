@@ -80,6 +80,10 @@ class Database(Protocol):
         """As `write`, for jobs and health: no overload refuses or delays it."""
         ...
 
+    def require_store(self) -> None:
+        """Raise Unavailable when nothing may be answered, not even from memory: the store is not the one opened."""
+        ...
+
     async def ping(self) -> None:
         """Return when both reading and writing work; raise Unavailable when they do not."""
         ...

@@ -148,6 +148,9 @@ class PostgresDatabase:
     async def write_promptly(self, fn: Callable[[Connection], T]) -> T:
         return await self._prompt_writers.do(lambda engine: self._write(engine, fn), unknown_outcome)
 
+    def require_store(self) -> None:
+        """Nothing is answered from memory here; who asks PostgreSQL hears that it is away."""
+
     async def ping(self) -> None:
         """Raises Unavailable also on a standby, which takes no writes."""
         await self.read_promptly(lambda conn: conn.execute(text("SELECT 1")).scalar())

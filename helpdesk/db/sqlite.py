@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from helpdesk.db.commits import CommitListeners
 from helpdesk.db.data_lock import DataLock
 from helpdesk.db.engine import READ_WITHIN_S, SLOW_READ_WITHIN_S, CommitListener, Job, overloaded
+from helpdesk.db.open_files import LOOK_EVERY_S, OpenFiles
 from helpdesk.db.sqlite_connection import open_engine
 from helpdesk.db.sqlite_faults import Faults, WriteRefused
 from helpdesk.db.sqlite_reader import Reader
@@ -36,6 +37,7 @@ class SqliteDatabase:
 
     `on_failure` is called on the loop when a sync has failed, or something that nobody foresaw: the process
     should end then for its supervisor to start anew. What leaves it working goes to `problems`.
+    Where the data file is no longer the one that was opened, everything is refused.
     """
 
     is_shared = False
@@ -58,6 +60,7 @@ class SqliteDatabase:
         self._slow_readers = self._lane("slow-reader", path, SLOW_READERS, SLOW_READ_WITHIN_S)
         self._prompt_reader = Lane("prompt-reader", self._open(path, 1, READ_WITHIN_S))
         self._writer = Writer(path, problems, self._faults, on_commit=self._listeners.tell, on_failure=on_failure)
+        self._files = OpenFiles(path, problems, on_lost_log=on_failure)
 
     def _lane(self, name: str, path: Path, threads: int, within_s: float) -> Lane[Reader]:
         return Lane(name, self._open(path, threads, within_s), length_max=WAITING_MAX, refusal=overloaded)
@@ -72,29 +75,42 @@ class SqliteDatabase:
     def on_commit(self, listener: CommitListener) -> None:
         self._listeners.add(listener)
 
+    def require_store(self) -> None:
+        self._files.require()
+
     async def read(self, fn: Callable[[Connection], T]) -> T:
+        self._files.require()
         return await self._readers.do(lambda reader: reader.read(fn))
 
     async def read_slowly(self, fn: Callable[[Connection], T]) -> T:
+        self._files.require()
         return await self._slow_readers.do(lambda reader: reader.read(fn))
 
     async def read_promptly(self, fn: Callable[[Connection], T]) -> T:
+        self._files.require()
         return await self._prompt_reader.do(lambda reader: reader.read(fn))
 
     async def write(self, fn: Callable[[Connection], T]) -> T:
-        return await self._writer.do(fn)
+        return await self._writer.do(self._files.guarded(fn))
 
     async def write_promptly(self, fn: Callable[[Connection], T]) -> T:
-        return await self._writer.do_promptly(fn)
+        return await self._writer.do_promptly(self._files.guarded(fn))
 
     async def ping(self) -> None:
         """Report to `problems`, and raise nothing, when only writing fails."""
+        self._files.look()
         await self.read_promptly(lambda conn: conn.exec_driver_sql("SELECT count(*) FROM sqlite_schema").scalar())
         with suppress(WriteRefused):
             await self._writer.probe()
 
     def jobs(self) -> dict[str, Job]:
-        return {}
+        return {"data_files": self._watch_files}
+
+    async def _watch_files(self, worked: Callable[[], None]) -> None:
+        while True:
+            self._files.look()
+            worked()
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def close(self) -> None:
         # Readers first: the last connection to leave checkpoints, and that must be the writer's.

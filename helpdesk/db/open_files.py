@@ -1,0 +1,110 @@
+"""The files of the SQLite database that this process has open: whether their paths still lead to them.
+
+On Unix a file that is deleted, renamed or replaced goes on taking what is written to it, and nobody
+finds it there any more.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from helpdesk.db import write_ahead_log
+from helpdesk.db.data_lock import real_path
+from helpdesk.db.engine import Connection
+from helpdesk.errors import Unavailable
+from helpdesk.problems import Problems
+
+T = TypeVar("T")
+log = logging.getLogger("helpdesk.db")
+
+LOOK_EVERY_S = 1.0
+_PLACE, _ACCESS = "data file place", "data file access"  # what `problems` calls them
+
+
+class OpenFiles:
+    """Refuses work while a path does not lead to the file that was opened. For any thread.
+
+    `on_lost_log` is called once when the log alone is gone: what is in it is lost unless the process
+    ends in good order, for then SQLite copies it into the data file.
+    """
+
+    def __init__(self, database: Path, problems: Problems, *, on_lost_log: Callable[[], None]) -> None:
+        """Note what is there; connections must have been opened just before."""
+        self._data = os.fspath(database)  # as configured: a link that leads elsewhere is another file too
+        self._others = tuple(os.fspath(path) for path in write_ahead_log.paths_of(real_path(database)))
+        self._problems = problems
+        self._on_lost_log = on_lost_log
+        self._opened = {path: _identity(path) for path in (self._data, *self._others)}
+        self._is_lost = False
+
+    def look(self) -> None:
+        """Compare all files with those that were opened, and whether they can be written; report what is wrong."""
+        gone = [path for path in self._opened if self._is_gone(path)]
+        if not gone and self._is_lost:
+            self._is_lost = False
+            self._problems.clear(_PLACE)
+        if gone and not self._is_lost:
+            self._is_lost = True
+            self._report(gone)
+        self._look_at_access()
+
+    def _is_gone(self, path: str) -> bool:
+        return _identity(path) != self._opened[path]
+
+    def _report(self, gone: list[str]) -> None:
+        """Say what is wrong: to the log with paths, to `problems`, which every client may read, without."""
+        names = ", ".join(gone)
+        if self._data in gone:
+            log.critical(
+                "%s no longer lead to the files that were opened; every request is refused until they do. While this "
+                "process (%d) runs, files that were deleted can be copied from /proc/%d/fd",
+                names,
+                os.getpid(),
+                os.getpid(),
+            )
+            message = (
+                "The data file was deleted, moved or replaced; put it back, or stop the server and restore a backup"
+            )
+        else:
+            log.critical("%s was deleted or replaced; the server stops, which saves what is in the log", names)
+            message = "The write-ahead log was deleted or replaced; the server stops, which saves what is in it"
+            self._on_lost_log()
+        self._problems.report(_PLACE, message)
+
+    def _look_at_access(self) -> None:
+        directory = os.fspath(Path(self._others[0]).parent)
+        refused = [path for path in (self._data, *self._others, directory) if not os.access(path, os.W_OK)]
+        if refused and not self._is_lost:
+            self._problems.report(
+                _ACCESS, "The data file, or a file beside it, cannot be written by the server's user; make it writable"
+            )
+        else:
+            self._problems.clear(_ACCESS)
+
+    def require(self) -> None:
+        """Raise Unavailable when the last look found that the files are not those that were opened."""
+        if self._is_lost:
+            raise Unavailable("The database is not where it was; nothing was changed", retry_after_s=30)
+
+    def guarded(self, fn: Callable[[Connection], T]) -> Callable[[Connection], T]:
+        """Return `fn` with a look at the data file before it, so that nothing is acknowledged that nobody can find."""
+
+        def work(conn: Connection) -> T:
+            if self._is_lost or self._is_gone(self._data):
+                self.look()
+                self.require()
+            return fn(conn)
+
+        return work
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 (a path object costs as much as the call, and this is in every write)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
