@@ -17,6 +17,8 @@ from typing import Any
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
 
+from helpdesk.errors import AppError
+
 CHUNK_LINE_MAX_BYTES = 1024  # a chunk's size and its extensions
 EXTENSIONS_MAX_BYTES = 16 * 1024  # of all chunks of a body together
 TRAILERS_MAX_BYTES = 8 * 1024
@@ -39,6 +41,10 @@ class ClientStream(IOStream):
         self._is_after_last_chunk = False
         self._extensions_bytes = 0
         self.ends_with_client = False  # whether a client that has closed its sending side wants no answer
+        self.is_busy = False  # whether a request of it is being received or answered
+        self.opened_at = asyncio.get_running_loop().time()
+        self.address_key: str | None = None  # what limits count it as; None for a trusted proxy
+        self.refusal: AppError | None = None  # what its requests get: it is one connection too many
 
     def write(self, data: bytes | memoryview) -> Future[None]:
         # A message that Tornado cannot parse never reaches a handler: its connection writes a bare

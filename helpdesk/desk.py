@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from helpdesk.adapters.redis import Redis
+from helpdesk.admission import Bodies
 from helpdesk.clock import Clock
 from helpdesk.config import Config
 from helpdesk.db.engine import Database
@@ -34,6 +35,7 @@ class Desk:
     encoded: EncodedTickets
     hub: Hub
     wakeups: Wakeups | None  # None where nobody else writes
+    bodies: Bodies
     access_log: AccessLog
     problems: Problems
     store_check: StoreCheck
@@ -67,6 +69,7 @@ def open_desk(config: Config, clock: Clock, db: Database, problems: Problems) ->
         encoded=EncodedTickets(db, clock),
         hub=hub,
         wakeups=Wakeups(db, redis, hub) if redis and db.is_shared else None,
+        bodies=Bodies(),
         access_log=AccessLog(config.log_format),
         problems=problems,
         store_check=StoreCheck(db),

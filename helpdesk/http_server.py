@@ -1,41 +1,142 @@
-"""Tornado's HTTP server with our error shape and an orderly end; nothing about paths."""
+"""Tornado's HTTP server with limits on connections, our error shape and an orderly end; nothing about paths."""
 
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 import socket
+from collections.abc import Iterable
 from typing import Any
 
+from tornado.http1connection import HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
 
+from helpdesk.accepting import Acceptor, Spares
+from helpdesk.admission import OVERFLOW_MAX, Connections, connection_limit
 from helpdesk.app import make_app, unparsable_message
 from helpdesk.client_stream import ClientStream
 from helpdesk.desk import Desk
+from helpdesk.errors import AppError, Unavailable
+from helpdesk.handlers.addresses import connection_key
 
 log = logging.getLogger("helpdesk")
 
 IDLE_TIMEOUT_S = 75.0  # for the next request on a connection that is kept open
+OVERFLOW_TIMEOUT_S = 1.0  # for the one request of a connection past the limit
+OVERFLOW_PATIENCE_S = 0.1  # after which such a connection makes room for the next one, if it has sent nothing
 MAX_HEADER_BYTES = 64 * 1024
+PART = "connections"  # of the server, as health names it
 
 
 class Server(HTTPServer):
-    """Tornado's server, with our error shape where Tornado answers by itself."""
+    """Tornado's server for one desk.
+
+    A connection past the limits is accepted into an overflow of OVERFLOW_MAX, where it may ask one
+    thing: health is answered, anything else is 503 or 429. Its descriptor is one of the spares.
+    """
 
     def __init__(self, desk: Desk) -> None:
         """Tornado configures a server in `initialize`, with these arguments."""
 
     def initialize(self, desk: Desk) -> None:  # type: ignore[override]
         self._desk = desk
+        self._places = Connections(connection_limit())
+        self._spares = Spares(OVERFLOW_MAX)
+        self._overflow: dict[ClientStream, None] = {}  # the longest open one first
+        self._acceptor = Acceptor(
+            self._handle_connection,
+            is_ready=self._is_ready,
+            take_spare=self._take_spare,
+            give_back_spare=self._spares.give_back,
+        )
         super().initialize(
             make_app(desk),
             idle_connection_timeout=IDLE_TIMEOUT_S,
             max_header_size=MAX_HEADER_BYTES,
-            max_body_size=2**60,  # BodyLimit does this, with an answer in our shape
+            max_body_size=2**60,  # RequestDelegate does this, with an answer in our shape
         )
+        self._overflow_params = copy.copy(self.conn_params)
+        self._overflow_params.header_timeout = OVERFLOW_TIMEOUT_S
+        self._overflow_params.no_keep_alive = True
 
-    def _handle_connection(self, connection: socket.socket, address: Any) -> None:
-        self.handle_stream(ClientStream(connection, unparsable_message), address)
+    # Accepting.
+
+    def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
+        """Accept connections from those sockets."""
+        for listening in sockets:
+            self._sockets[listening.fileno()] = listening
+            self._handlers[listening.fileno()] = self._acceptor.add(listening)
+
+    def stop(self) -> None:
+        """Accept no more, once those are accepted that wait."""
+        if not self._stopped:
+            self._acceptor.accept_rest()
+            super().stop()
+            self._spares.close()
+
+    def _is_ready(self) -> bool:
+        return not self._places.is_full or len(self._overflow) < OVERFLOW_MAX or self._evictable() is not None
+
+    def _take_spare(self) -> bool:
+        """Free a descriptor for a connection past the limit, if need be by closing one that has sent nothing."""
+        if self._spares.take():
+            return True
+        evicted = self._evictable()
+        if evicted is None:
+            return False
+        del self._overflow[evicted]  # so that its spare is not given back, but passed on
+        evicted.close()
+        return True
+
+    def _evictable(self) -> ClientStream | None:
+        """The overflow's longest idle connection."""
+        since = asyncio.get_running_loop().time() - OVERFLOW_PATIENCE_S
+        return next((stream for stream in self._overflow if not stream.is_busy and stream.opened_at < since), None)
+
+    def _handle_connection(self, connection: socket.socket, address: Any, has_spare: bool = False) -> None:
+        key = connection_key(str(address[0]), self._desk.config.trusted_proxies)
+        refusal = self._places.refusal(key)
+        if has_spare:
+            self._desk.problems.report(PART, "no descriptors are left for connections; raise the limit of open files")
+            refusal = Unavailable("The server is short of descriptors; try again soon")
+        if refusal is not None and not has_spare and not self._take_spare():
+            connection.close()
+            return
+        stream = ClientStream(connection, unparsable_message)
+        stream.address_key = key
+        if refusal is None:
+            self._places.enter(key)
+            self.handle_stream(stream, address)
+        else:
+            self._handle_overflow(stream, address, refusal)
+
+    def _handle_overflow(self, stream: ClientStream, address: Any, refusal: AppError) -> None:
+        if self._places.is_full:
+            self._desk.problems.report(PART, f"all {self._places.limit} connections are taken; more are refused")
+        stream.refusal = refusal
+        self._overflow[stream] = None
+        params, self.conn_params = self.conn_params, self._overflow_params
+        try:
+            self.handle_stream(stream, address)
+        finally:
+            self.conn_params = params
+
+    def on_close(self, server_conn: object) -> None:
+        """Free the place of a connection that has ended."""
+        super().on_close(server_conn)
+        assert isinstance(server_conn, HTTP1ServerConnection)
+        stream = server_conn.stream
+        assert isinstance(stream, ClientStream)
+        if stream.refusal is None:
+            self._places.leave(stream.address_key)
+            if not self._overflow and not self._places.is_full:
+                self._desk.problems.clear(PART)
+        elif stream in self._overflow:
+            del self._overflow[stream]
+            self._spares.give_back()
+
+    # Stopping.
 
     async def drain(self, timeout_s: float) -> None:
         """Stop accepting, let the requests in hand finish, close what is idle."""

@@ -12,6 +12,7 @@ from typing import Any
 from tornado.netutil import bind_sockets
 
 from helpdesk import __version__, logs
+from helpdesk.admission import raise_descriptor_limit
 from helpdesk.clock import SystemClock
 from helpdesk.config import Config
 from helpdesk.db.engine import Job
@@ -37,6 +38,7 @@ async def serve(config: Config) -> int:
     start it anew.
     """
     logs.set_up(config.log_format)
+    raise_descriptor_limit()
     stop, failed = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

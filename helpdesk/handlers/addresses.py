@@ -59,6 +59,11 @@ def limit_key(address: str) -> str:
     return str(ipaddress.IPv6Network((int(parsed) >> NETWORK_BITS << NETWORK_BITS, NETWORK_BITS)))
 
 
+def connection_key(address: str, trusted: Sequence[Network]) -> str | None:
+    """Return what limits count a connection from `address` as; None for a trusted proxy, which has many clients."""
+    return None if _is_trusted(_parsed(address), trusted) else limit_key(address)
+
+
 def _forwarded(request: HTTPServerRequest, address: str, trusted: Sequence[Network]) -> tuple[str, int]:
     """The client's address, and how many entries of X-Forwarded-For led to it."""
     entries = _entries(request, "X-Forwarded-For")

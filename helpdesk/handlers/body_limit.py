@@ -12,6 +12,9 @@ NO_BODY_MAX_BYTES = 4 * 1024
 # What is still read of a body that was refused, so that its sender sees the answer.
 DRAIN_MAX_BYTES = 16 * 1024 * 1024
 DRAIN_MAX_S = 2.0
+STEP_BYTES = (
+    64 * 1024
+)  # in which memory is reserved for a body that does not tell its size; Tornado reads as much at once
 BODY_TIMEOUT_S = 30.0  # for a body to arrive in full; then the connection is closed
 
 

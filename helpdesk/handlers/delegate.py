@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, RequestStartLine, ResponseStartLine
 from tornado.web import Application
 
+from helpdesk.admission import BODY_MIN_BYTES
+from helpdesk.errors import AppError
 from helpdesk.handlers import body_limit
+from helpdesk.handlers.addresses import limit_key
 from helpdesk.handlers.body_limit import Body
 from helpdesk.handlers.http import HttpHandler
 
@@ -40,6 +42,7 @@ class RequestDelegate(HTTPMessageDelegate):
         self._is_running = False
         self._chunks = bytearray()
         self._timer: asyncio.TimerHandle | None = None
+        self._reserved_bytes = 0
 
     async def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
         """Run the checks of the head. Tornado reads no body before this returns."""
@@ -52,16 +55,24 @@ class RequestDelegate(HTTPMessageDelegate):
             return
         # A timer of our own: Tornado's costs a short body as much as parsing it.
         self._timer = asyncio.get_running_loop().call_later(body_limit.BODY_TIMEOUT_S, self._give_up)
+        if handler.refusal is None:
+            self._reserve(body_limit.STEP_BYTES if self._body.declared_bytes is None else self._body.declared_bytes)
         if handler.refusal is not None:
             self._run()
         elif expects == "100-continue" and self._request.version == "HTTP/1.1":
-            self._connection.stream.write(CONTINUE)
+            handler.client.write(CONTINUE)
 
-    @property
-    def _connection(self) -> HTTP1Connection:
-        connection = self._request.connection
-        assert isinstance(connection, HTTP1Connection)
-        return connection
+    def _reserve(self, size_bytes: int) -> None:
+        """Reserve memory for the body, or refuse the request."""
+        handler = self._handler
+        assert handler is not None
+        size_bytes = max(size_bytes, BODY_MIN_BYTES)
+        try:
+            handler.desk.bodies.reserve(limit_key(handler.client_address), size_bytes)
+        except AppError as refusal:
+            handler.refusal = refusal
+        else:
+            self._reserved_bytes += size_bytes
 
     def data_received(self, chunk: bytes) -> None:
         """Keep a part of the body, up to the limit of the call."""
@@ -72,10 +83,13 @@ class RequestDelegate(HTTPMessageDelegate):
             return
         if body.size_bytes > handler.body_max_bytes:
             handler.refusal = handler.too_large(body.size_bytes)
-            self._chunks.clear()
-            self._run()
-        else:
+        elif body.size_bytes > self._reserved_bytes:
+            self._reserve(body_limit.STEP_BYTES)
+        if handler.refusal is None:
             self._chunks += chunk
+        else:
+            self._release()
+            self._run()
 
     def finish(self) -> None:
         """Run the verb: the request has arrived in full."""
@@ -107,9 +121,18 @@ class RequestDelegate(HTTPMessageDelegate):
 
     def _end_body(self) -> None:
         self._body.end()
-        self._chunks = bytearray()
         if self._timer is not None:
             self._timer.cancel()
+        self._release()
+
+    def _release(self) -> None:
+        """Drop what was kept of the body, and give its memory back."""
+        self._chunks = bytearray()
+        if self._reserved_bytes:
+            assert self._handler is not None
+            self._handler.desk.bodies.release(limit_key(self._handler.client_address), self._reserved_bytes)
+            self._reserved_bytes = 0
 
     def _give_up(self) -> None:
-        self._connection.close()
+        assert self._handler is not None
+        self._handler.client.close()

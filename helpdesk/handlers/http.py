@@ -18,6 +18,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from helpdesk import errors
+from helpdesk.client_stream import ClientStream
 from helpdesk.config import LOOPBACK_NAMES
 from helpdesk.desk import Desk
 from helpdesk.errors import AppError
@@ -78,10 +79,15 @@ class HttpHandler(RequestHandler):
         self.desk = desk
         self._path_pattern: str = kwargs["path"]
         desk.in_hand += 1
+        connection = self.request.connection
+        assert isinstance(connection, HTTP1Connection) and isinstance(connection.stream, ClientStream)
+        self.client = connection.stream
+        self.client.is_busy = True
         self.set_shared_headers()
 
     def on_finish(self) -> None:
         self.desk.in_hand -= 1
+        self.client.is_busy = False
 
     def set_default_headers(self) -> None:
         # Tornado clears all headers before it renders an error; these are set again each time.
@@ -150,6 +156,8 @@ class HttpHandler(RequestHandler):
     def check_door(self) -> None:
         """Raise what is refused to whoever calls, and before any other refusal."""
         self.check_host()
+        if self.client.refusal is not None and self.request.path not in ANY_HOST:
+            raise self.client.refusal
         if is_foreign_write(self.request, self.desk.config.cors_origins):
             raise errors.Forbidden("A page of another site may not do this", "Origin")
 
@@ -219,17 +227,15 @@ class HttpHandler(RequestHandler):
 
     async def _end_slowly(self, body: Body, flushed: Future[None]) -> None:
         """Close as RFC 9112, section 9.6, has it: our side first, the other when the client has seen that."""
-        connection = self.request.connection
-        assert isinstance(connection, HTTP1Connection)
         try:
             await flushed
-            connection.stream.socket.shutdown(socket.SHUT_WR)
+            self.client.socket.shutdown(socket.SHUT_WR)
             await body.drained()
         except (StreamClosedError, OSError):
             pass  # the client closed it
         if not self._finished:
             super().finish()
-        connection.close()
+        self.client.close()
 
     def log_exception(
         self,

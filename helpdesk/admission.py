@@ -1,0 +1,101 @@
+"""How many connections and how much of unfinished bodies there may be, in all and from one address."""
+
+from __future__ import annotations
+
+import resource
+from collections import Counter
+
+from helpdesk.errors import AppError, RateLimited, Unavailable
+
+CONNECTIONS_MAX = 6_000  # event streams included; about 12 KB each while idle
+ADDRESS_SHARE = 0.75  # of all connections, so that one address leaves room for others
+OVERFLOW_MAX = 16  # connections past the limit, to say so and to answer health
+DESCRIPTORS_KEPT = 64  # for the database, Redis and files
+DESCRIPTORS_WANTED = CONNECTIONS_MAX + OVERFLOW_MAX + DESCRIPTORS_KEPT
+
+BODIES_MAX_BYTES = 32 * 1024 * 1024
+BODIES_OF_ADDRESS_MAX_BYTES = 8 * 1024 * 1024
+BODY_MIN_BYTES = 4 * 1024  # what a short one counts as: its connection costs memory too
+
+RETRY_AFTER_S = 5
+
+
+def raise_descriptor_limit() -> None:
+    """Raise the soft limit of descriptors to what the connections need, as far as the hard one allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS_WANTED if hard == resource.RLIM_INFINITY else min(DESCRIPTORS_WANTED, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def connection_limit() -> int:
+    """Return how many connections there may be under the present limit of descriptors."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return CONNECTIONS_MAX
+    return min(CONNECTIONS_MAX, max(OVERFLOW_MAX, soft - DESCRIPTORS_KEPT - OVERFLOW_MAX))
+
+
+class Connections:
+    """Counts connections. The address of a trusted proxy is None: its connections are many clients'."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.limit_of_address = max(1, int(limit * ADDRESS_SHARE))
+        self._count = 0
+        self._of_address: Counter[str] = Counter()
+
+    def refusal(self, address: str | None) -> AppError | None:
+        """Return what one more connection of `address` is refused with; None when there is room."""
+        if self._count >= self.limit:
+            return Unavailable("Too many connections are open; try again soon", retry_after_s=RETRY_AFTER_S)
+        if address is not None and self._of_address[address] >= self.limit_of_address:
+            message = "Too many connections are open from this address; close some"
+            return RateLimited(message, retry_after_s=RETRY_AFTER_S)
+        return None
+
+    def enter(self, address: str | None) -> None:
+        """Count a connection."""
+        self._count += 1
+        if address is not None:
+            self._of_address[address] += 1
+
+    def leave(self, address: str | None) -> None:
+        """Count a connection no more."""
+        self._count -= 1
+        if address is not None:
+            _subtract(self._of_address, address, 1)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for any address."""
+        return self._count >= self.limit
+
+
+class Bodies:
+    """Counts the memory of bodies that have not arrived in full, by what their heads declare."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+        self._of_address: Counter[str] = Counter()
+
+    def reserve(self, address: str, size_bytes: int) -> None:
+        """Make room for a body, or for more of one. Raises RateLimited or Unavailable when there is none."""
+        if self._of_address[address] + size_bytes > BODIES_OF_ADDRESS_MAX_BYTES:
+            message = "Too many requests of this address are unfinished; send one after the other"
+            raise RateLimited(message, retry_after_s=RETRY_AFTER_S)
+        if self._bytes + size_bytes > BODIES_MAX_BYTES:
+            raise Unavailable("Too many requests are unfinished; try again soon", retry_after_s=RETRY_AFTER_S)
+        self._bytes += size_bytes
+        self._of_address[address] += size_bytes
+
+    def release(self, address: str, size_bytes: int) -> None:
+        """Give back what was reserved."""
+        self._bytes -= size_bytes
+        _subtract(self._of_address, address, size_bytes)
+
+
+def _subtract(counter: Counter[str], key: str, count: int) -> None:
+    counter[key] -= count
+    if counter[key] <= 0:
+        del counter[key]
