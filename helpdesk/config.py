@@ -73,11 +73,11 @@ class Config:
 
     @property
     def data_shown(self) -> str:
-        """Where the data are, for people to read; without a password."""
-        if self.database_url is None:
-            return f"{self.data_dir}/"
+        """Where the data are, for people to read on one line; without a password."""
         if self.is_sqlite:
-            return str(self.database_path)
+            path = f"{self.data_dir}/" if self.database_url is None else str(self.database_path)
+            return "".join(c if c.isprintable() else "?" for c in path)
+        assert self.database_url is not None
         return re.sub(r"//([^@/:]*)(:[^@/]*)?@", r"//\1@", self.database_url.partition("?")[0])
 
     @property
@@ -206,6 +206,9 @@ def _is_made_by_kubernetes(variable: str, text: str) -> bool:
 
 def _parse(setting: Setting, text: str, from_command_line: bool) -> Any:
     source = setting.option if from_command_line else setting.variable
+    # A path may have bytes that are no UTF-8; Python passes them on as surrogates.
+    if setting.name not in ("data_dir", "database_url") and not option_values.is_unicode(text):
+        raise StartError(f"{source} must be text in UTF-8")
     try:
         return setting.parse(text)
     except ValueError as error:

@@ -28,6 +28,11 @@ def choice(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def is_unicode(value: str) -> bool:
+    """Whether the bytes that were given are UTF-8."""
+    return not re.search("[\ud800-\udfff]", value)
+
+
 def text(value: str) -> str:
     if not value or "\0" in value:
         raise ValueError("a text that is not empty")
@@ -91,7 +96,13 @@ def parse_database_url(text: str) -> str | None:
     return text
 
 
+_REDIS_URL = re.compile(
+    r"(?:rediss?|valkeys?)://(?:[^@/?\s]*@)?(?:\[[0-9A-Fa-f:.]+\]|[^@:/?\[\]\s]+)(?::[0-9]{1,5})?(?:/[0-9]*)?(?:\?\S*)?"
+    r"|unix://(?:[^@/?\s]*@)?/\S+"
+)
+
+
 def redis_url(text: str) -> str | None:
-    if text and not re.fullmatch(r"(rediss?|valkeys?|unix)://\S+", text):
+    if text and not _REDIS_URL.fullmatch(text):
         raise ValueError("an address like redis://host:6379/0")
     return re.sub("^valkey", "redis", text) or None

@@ -70,6 +70,15 @@ def test_a_bad_rate_is_refused(text: str) -> None:
         (["--trusted-proxies", "proxy"], {}, "--trusted-proxies must be"),
         (["--trusted-proxies", ","], {}, "--trusted-proxies must be"),
         (["--port", "tcp://10.0.0.1:80"], {}, "--port must be"),
+        (["--redis-url", "redis://"], {}, "--redis-url must be"),
+        (["--redis-url", "redis://host:port/0"], {}, "--redis-url must be"),
+        (["--redis-url", "redis://host:6379/cache"], {}, "--redis-url must be"),
+        (["--redis-url", "http://host:6379"], {}, "--redis-url must be"),
+        (["--redis-url", "unix://redis.sock"], {}, "--redis-url must be"),
+        (["--redis-url", "redis://h\udcff"], {}, "--redis-url must be text in UTF-8"),
+        (["--host", "h\udcff"], {}, "--host must be text in UTF-8"),
+        ([], {"HELPDESK_ADMIN_PASSWORD": "pass\udcffword"}, "HELPDESK_ADMIN_PASSWORD must be text in UTF-8"),
+        ([], {"HELPDESK_ADMIN_PASSWORD": "x" * 1025}, "8 to 1,024"),
         ([], {"HELPDESK_PORTS": "tcp://10.0.0.1:80"}, "HELPDESK_PORTS is not a setting"),
         ([], {"HELPDESK_PORT_8000": "x"}, "HELPDESK_PORT_8000 is not a setting"),
         ([], {"HELPDESK_MAIL_PORT": "25"}, "HELPDESK_MAIL_PORT is not a setting"),
@@ -105,6 +114,25 @@ def test_what_kubernetes_says_of_its_services_is_no_setting() -> None:
 def test_an_address_to_listen_on_may_stand_in_brackets() -> None:
     assert load(["--host", "[::1]"], {}).host == "::1"
     assert load(["--host", "LocalHost"], {}).host == "localhost"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1:6379/0",
+        "rediss://user:p%40ss@redis.example:6380",
+        "valkey://[::1]:6379/1?protocol=3",
+        "redis://:secret@host/",
+        "unix:///run/redis.sock?db=1",
+    ],
+)
+def test_redis_is_named_by_any_of_its_addresses(url: str) -> None:
+    assert load(["--redis-url", url], {}).redis_url == url.replace("valkey", "redis")
+
+
+def test_where_the_data_are_is_one_line_that_can_be_printed() -> None:
+    for options in (["--data-dir", "a\nb\udcff"], ["--database-url", "sqlite:///a\nb\udcff"]):
+        assert load(options, {}).data_shown.startswith("a?b?")
 
 
 def test_a_value_given_twice_is_taken_once() -> None:
