@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
@@ -25,14 +25,13 @@ from helpdesk.db.engine import (
     Job,
     Touched,
     forget,
-    overloaded,
     touched,
     unknown_outcome,
 )
-from helpdesk.db.postgres_connection import STATEMENT_TIMEOUT_S, is_store_fault, is_timed_out, may_be_repeated
+from helpdesk.db.postgres_connection import is_store_fault, is_timed_out, may_be_repeated
+from helpdesk.db.postgres_lanes import that_read, that_write
 from helpdesk.db.postgres_locks import LockLost, UseLock
 from helpdesk.errors import TooSlow, Unavailable
-from helpdesk.lanes import WAIT_S, Lane
 from helpdesk.problems import Problems
 
 T = TypeVar("T")
@@ -41,60 +40,9 @@ log = logging.getLogger("helpdesk.db")
 # Connections of one process; beside these it has one for its lock. docs/operations.md counts with them.
 READERS, SLOW_READERS, WRITERS = 4, 2, 8
 PROMPT_READERS, PROMPT_WRITERS = 1, 1  # for jobs and health, which no overload may hold up
-WAITING_MAX = 1024  # pieces of work waiting in one lane; past that the answer is 503
 ATTEMPTS = 5  # at work that ran into a conflict or a dead connection
 BACKOFF_S = 0.02  # at most, before the second attempt; doubled before each further one
-# On top of a statement's own time: then the caller is answered, whatever the thread still waits for.
-LATE_READ_S, LATE_WRITE_S = 1, 5
 KEEP_LOCK_S = 2.0  # how often the lock is looked at
-
-
-class _Connections:
-    """A lane of threads with a connection each, and a limit on how long their callers wait."""
-
-    def __init__(self, name: str, engine: Engine, threads: int, *, answer_within_s: float, is_prompt: bool) -> None:
-        self._engine = engine
-        self._answer_within_s = answer_within_s
-        limits: dict[str, Any] = {} if is_prompt else {"length_max": WAITING_MAX, "refusal": overloaded}
-        self._lane: Lane[Engine] = Lane(name, [engine] * threads, **limits)
-
-    async def do(self, work: Callable[[Engine], T], late: Callable[[], Unavailable]) -> T:
-        """`work`'s result. Raises Unavailable when too much waits, and `late()` when it takes too long."""
-        future = self._lane.submit(work)
-        future.add_done_callback(_look_at)
-        try:
-            async with asyncio.timeout(self._answer_within_s):
-                # Shielded: a caller who leaves does not undo what a thread is doing.
-                return await asyncio.shield(future)
-        except TimeoutError:
-            raise late() from None
-
-    def close(self) -> None:
-        """Finish what was handed over; blocks until it is done."""
-        self._lane.stop()
-        self._lane.join()
-        self._engine.dispose()
-
-
-def _look_at(future: asyncio.Future[Any]) -> None:
-    if not future.cancelled():
-        future.exception()  # seen, or asyncio would log that nobody has
-
-
-def _that_read(
-    url: str, threads: int, within_s: float, *, is_prompt: bool = False, plan_by_values: bool = False
-) -> _Connections:
-    engine = postgres_connection.open_engine(
-        url, connections=threads, read_only=True, timeout_s=within_s, plan_by_values=plan_by_values
-    )
-    answer_within_s = WAIT_S + within_s + LATE_READ_S
-    return _Connections("postgres-reader", engine, threads, answer_within_s=answer_within_s, is_prompt=is_prompt)
-
-
-def _that_write(url: str, threads: int, *, is_prompt: bool = False) -> _Connections:
-    engine = postgres_connection.open_engine(url, connections=threads)
-    answer_within_s = WAIT_S + STATEMENT_TIMEOUT_S + LATE_WRITE_S
-    return _Connections("postgres-writer", engine, threads, answer_within_s=answer_within_s, is_prompt=is_prompt)
 
 
 class PostgresDatabase:
@@ -118,11 +66,11 @@ class PostgresDatabase:
         self._loop = asyncio.get_running_loop()
         self._url = url
         self._listeners: list[CommitListener] = []
-        self._readers = _that_read(url, READERS, READ_WITHIN_S)
-        self._slow_readers = _that_read(url, SLOW_READERS, SLOW_READ_WITHIN_S, plan_by_values=True)
-        self._prompt_readers = _that_read(url, PROMPT_READERS, READ_WITHIN_S, is_prompt=True)
-        self._writers = _that_write(url, WRITERS)
-        self._prompt_writers = _that_write(url, PROMPT_WRITERS, is_prompt=True)
+        self._readers = that_read(url, READERS, READ_WITHIN_S)
+        self._slow_readers = that_read(url, SLOW_READERS, SLOW_READ_WITHIN_S, plan_by_values=True)
+        self._prompt_readers = that_read(url, PROMPT_READERS, READ_WITHIN_S, is_prompt=True)
+        self._writers = that_write(url, WRITERS)
+        self._prompt_writers = that_write(url, PROMPT_WRITERS, is_prompt=True)
         self._lock = lock
         self._on_failure = on_failure
 

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import ProgrammingError
 
-from helpdesk.db import idempotency, postgres, postgres_connection, postgres_locks, timeline
+from helpdesk.db import idempotency, postgres, postgres_connection, postgres_lanes, postgres_locks, timeline
 from helpdesk.db.engine import READ_WITHIN_S, Connection, touch
 from helpdesk.db.idempotency import KeptAnswer
 from helpdesk.db.migrations.run import HEAD, prepare_postgres
@@ -197,7 +197,7 @@ async def test_a_wrong_statement_is_our_own_fault(url: str) -> None:
 
 
 async def test_too_much_that_waits_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres, "WAITING_MAX", 20)
+    monkeypatch.setattr(postgres_lanes, "WAITING_MAX", 20)
     async with opened(url) as db:
         outcomes = await asyncio.gather(
             *(db.write(lambda conn: conn.execute(text("SELECT pg_sleep(0.05)")).scalar()) for _ in range(40)),

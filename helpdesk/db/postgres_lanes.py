@@ -1,0 +1,71 @@
+"""The lanes of a PostgreSQL database: threads with a connection each, and a limit on how long their callers wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine
+
+from helpdesk.db import postgres_connection
+from helpdesk.db.engine import overloaded
+from helpdesk.db.postgres_connection import STATEMENT_TIMEOUT_S
+from helpdesk.errors import Unavailable
+from helpdesk.lanes import WAIT_S, Lane
+
+T = TypeVar("T")
+
+WAITING_MAX = 1024  # pieces of work waiting in one lane; past that the answer is 503
+# On top of a statement's own time: then the caller is answered, whatever the thread still waits for.
+LATE_READ_S, LATE_WRITE_S = 1, 5
+
+
+class Connections:
+    """A lane of threads with a connection each, and a limit on how long their callers wait."""
+
+    def __init__(self, name: str, engine: Engine, threads: int, *, answer_within_s: float, is_prompt: bool) -> None:
+        self._engine = engine
+        self._answer_within_s = answer_within_s
+        limits: dict[str, Any] = {} if is_prompt else {"length_max": WAITING_MAX, "refusal": overloaded}
+        self._lane: Lane[Engine] = Lane(name, [engine] * threads, **limits)
+
+    async def do(self, work: Callable[[Engine], T], late: Callable[[], Unavailable]) -> T:
+        """`work`'s result. Raises Unavailable when too much waits, and `late()` when it takes too long."""
+        future = self._lane.submit(work)
+        future.add_done_callback(_look_at)
+        try:
+            async with asyncio.timeout(self._answer_within_s):
+                # Shielded: a caller who leaves does not undo what a thread is doing.
+                return await asyncio.shield(future)
+        except TimeoutError:
+            raise late() from None
+
+    def close(self) -> None:
+        """Finish what was handed over; blocks until it is done."""
+        self._lane.stop()
+        self._lane.join()
+        self._engine.dispose()
+
+
+def _look_at(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()  # seen, or asyncio would log that nobody has
+
+
+def that_read(
+    url: str, threads: int, within_s: float, *, is_prompt: bool = False, plan_by_values: bool = False
+) -> Connections:
+    """Return a lane for statements of at most `within_s`. A prompt one refuses nothing because too much waits."""
+    engine = postgres_connection.open_engine(
+        url, connections=threads, read_only=True, timeout_s=within_s, plan_by_values=plan_by_values
+    )
+    answer_within_s = WAIT_S + within_s + LATE_READ_S
+    return Connections("postgres-reader", engine, threads, answer_within_s=answer_within_s, is_prompt=is_prompt)
+
+
+def that_write(url: str, threads: int, *, is_prompt: bool = False) -> Connections:
+    """Return a lane for transactions that write, likewise."""
+    engine = postgres_connection.open_engine(url, connections=threads)
+    answer_within_s = WAIT_S + STATEMENT_TIMEOUT_S + LATE_WRITE_S
+    return Connections("postgres-writer", engine, threads, answer_within_s=answer_within_s, is_prompt=is_prompt)
