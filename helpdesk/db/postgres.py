@@ -14,10 +14,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from helpdesk.db import postgres_connection, postgres_locks
+from helpdesk.db.commits import CommitListeners
 from helpdesk.db.engine import (
     READ_WITHIN_S,
     SLOW_READ_WITHIN_S,
@@ -28,10 +29,11 @@ from helpdesk.db.engine import (
     touched,
     unknown_outcome,
 )
-from helpdesk.db.postgres_connection import is_store_fault, is_timed_out, may_be_repeated
+from helpdesk.db.postgres_connection import may_be_repeated
+from helpdesk.db.postgres_connector import Connector
+from helpdesk.db.postgres_faults import Faults, away
 from helpdesk.db.postgres_lanes import that_read, that_write
 from helpdesk.db.postgres_locks import LockLost, UseLock
-from helpdesk.errors import TooSlow, Unavailable
 from helpdesk.problems import Problems
 
 T = TypeVar("T")
@@ -48,8 +50,9 @@ KEEP_LOCK_S = 2.0  # how often the lock is looked at
 class PostgresDatabase:
     """`Database` on PostgreSQL, already migrated.
 
-    `lock` says that this process may use it; `on_failure` is called once, on the loop, when another
-    process has taken it meanwhile: this one must stop then. What leaves it working goes to `problems`.
+    `lock` says that this process may use it; `on_failure` is called on the loop when another process has
+    taken it meanwhile, or a listener of commits has failed: this one must stop then. What leaves it working
+    goes to `problems`.
     """
 
     is_shared = True
@@ -62,39 +65,39 @@ class PostgresDatabase:
         on_failure: Callable[[], None] = lambda: None,
         problems: Problems | None = None,
     ) -> None:
-        self._problems = problems or Problems()
+        self._faults = Faults(problems or Problems())
         self._loop = asyncio.get_running_loop()
         self._url = url
-        self._listeners: list[CommitListener] = []
-        self._readers = that_read(url, READERS, READ_WITHIN_S)
-        self._slow_readers = that_read(url, SLOW_READERS, SLOW_READ_WITHIN_S, plan_by_values=True)
-        self._prompt_readers = that_read(url, PROMPT_READERS, READ_WITHIN_S, is_prompt=True)
-        self._writers = that_write(url, WRITERS)
-        self._prompt_writers = that_write(url, PROMPT_WRITERS, is_prompt=True)
+        self._listeners = CommitListeners(on_failure)
+        self._readers = that_read(url, self._faults, READERS, READ_WITHIN_S)
+        self._slow_readers = that_read(url, self._faults, SLOW_READERS, SLOW_READ_WITHIN_S, plan_by_values=True)
+        self._prompt_readers = that_read(url, self._faults, PROMPT_READERS, READ_WITHIN_S, is_prompt=True)
+        self._writers = that_write(url, self._faults, WRITERS)
+        self._prompt_writers = that_write(url, self._faults, PROMPT_WRITERS, is_prompt=True)
         self._lock = lock
         self._on_failure = on_failure
 
     def on_commit(self, listener: CommitListener) -> None:
         """Of this process's commits only; the others' come by wakeups.py."""
-        self._listeners.append(listener)
+        self._listeners.add(listener)
 
     async def read(self, fn: Callable[[Connection], T]) -> T:
         """In REPEATABLE READ. Raises Unavailable after 5 s at the latest, and whatever `fn` raises."""
-        return await self._readers.do(lambda engine: _read(engine, fn), _away)
+        return await self._readers.do(lambda connector: self._read(connector, fn), away)
 
     async def read_slowly(self, fn: Callable[[Connection], T]) -> T:
         """The same within 13 s, in connections of its own."""
-        return await self._slow_readers.do(lambda engine: _read(engine, fn), _away)
+        return await self._slow_readers.do(lambda connector: self._read(connector, fn), away)
 
     async def read_promptly(self, fn: Callable[[Connection], T]) -> T:
-        return await self._prompt_readers.do(lambda engine: _read(engine, fn), _away)
+        return await self._prompt_readers.do(lambda connector: self._read(connector, fn), away)
 
     async def write(self, fn: Callable[[Connection], T]) -> T:
         """In READ COMMITTED; `fn` runs up to ATTEMPTS times. Raises Unavailable, and whatever `fn` raises."""
-        return await self._writers.do(lambda engine: self._write(engine, fn), unknown_outcome)
+        return await self._writers.do(lambda connector: self._write(connector, fn), unknown_outcome)
 
     async def write_promptly(self, fn: Callable[[Connection], T]) -> T:
-        return await self._prompt_writers.do(lambda engine: self._write(engine, fn), unknown_outcome)
+        return await self._prompt_writers.do(lambda connector: self._write(connector, fn), unknown_outcome)
 
     def require_store(self) -> None:
         """Nothing is answered from memory here; who asks PostgreSQL hears that it is away."""
@@ -103,7 +106,7 @@ class PostgresDatabase:
         """Raises Unavailable also on a standby, which takes no writes."""
         await self.read_promptly(lambda conn: conn.execute(text("SELECT 1")).scalar())
         if await self.write_promptly(lambda conn: conn.execute(text("SELECT pg_is_in_recovery()")).scalar()):
-            raise _away()
+            raise away()
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
@@ -112,7 +115,7 @@ class PostgresDatabase:
         try:
             await asyncio.to_thread(holder.__enter__)
         except DBAPIError as error:
-            raise _away() from error
+            raise away() from error
         try:
             yield
         finally:
@@ -143,29 +146,42 @@ class PostgresDatabase:
 
     # In a thread of a lane.
 
-    def _write(self, engine: Engine, fn: Callable[[Connection], T]) -> T:
-        outcome, changes = _repeated(lambda: _write_once(engine, fn))
-        if changes:
-            # The caller's answer takes the same way to the loop, and so comes after this.
-            self._loop.call_soon_threadsafe(self._tell, changes)
+    def _read(self, connector: Connector, fn: Callable[[Connection], T]) -> T:
+        outcome = self._repeated(lambda: _read_once(connector, fn), is_write=False)
+        self._faults.has_read()
         return outcome
 
-    def _tell(self, changes: Touched) -> None:
-        for listener in self._listeners:
-            listener(changes)
+    def _write(self, connector: Connector, fn: Callable[[Connection], T]) -> T:
+        outcome, changes = self._repeated(lambda: _write_once(connector, fn), is_write=True)
+        if changes:
+            self._faults.wrote()
+            # The caller's answer takes the same way to the loop, and so comes after this.
+            self._loop.call_soon_threadsafe(self._listeners.tell, changes)
+        return outcome
+
+    def _repeated(self, work: Callable[[], T], *, is_write: bool) -> T:
+        """`work`'s result, tried again after conflicts and dead connections. Raises Unavailable."""
+        for attempt in range(ATTEMPTS):
+            try:
+                return work()
+            except DBAPIError as error:
+                if may_be_repeated(error) and attempt + 1 < ATTEMPTS:
+                    time.sleep(random.uniform(0, BACKOFF_S * 2**attempt))  # noqa: S311 (spreads rivals)
+                    continue
+                refusal = self._faults.refusal(error, is_write=is_write)
+                if refusal is error:
+                    raise
+                raise refusal from error
+        raise AssertionError("the last attempt returns or raises")
 
 
-def _read(engine: Engine, fn: Callable[[Connection], T]) -> T:
-    return _repeated(lambda: _read_once(engine, fn))
-
-
-def _read_once(engine: Engine, fn: Callable[[Connection], T]) -> T:
-    with engine.connect() as conn:
+def _read_once(connector: Connector, fn: Callable[[Connection], T]) -> T:
+    with connector.connection() as conn:
         return fn(conn)
 
 
-def _write_once(engine: Engine, fn: Callable[[Connection], T]) -> tuple[T, Touched]:
-    with engine.connect() as conn:
+def _write_once(connector: Connector, fn: Callable[[Connection], T]) -> tuple[T, Touched]:
+    with connector.connection() as conn:
         forget(conn)
         outcome = fn(conn)
         changes = touched(conn)
@@ -174,28 +190,7 @@ def _write_once(engine: Engine, fn: Callable[[Connection], T]) -> tuple[T, Touch
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
-            log.warning("the connection was lost during a commit; its outcome is unknown")
-            raise unknown_outcome() from error
+            cause = "the connection was lost during a commit; its outcome is unknown"
+            log.warning("%s", cause, extra={"cause": cause})
+            raise unknown_outcome(cause=cause) from error
         return outcome, changes
-
-
-def _repeated(work: Callable[[], T]) -> T:
-    """`work`'s result, tried again after conflicts and dead connections. Raises Unavailable."""
-    for attempt in range(ATTEMPTS):
-        try:
-            return work()
-        except DBAPIError as error:
-            if may_be_repeated(error) and attempt + 1 < ATTEMPTS:
-                time.sleep(random.uniform(0, BACKOFF_S * 2**attempt))  # noqa: S311 (spreads rivals)
-                continue
-            if is_timed_out(error):
-                raise TooSlow from error
-            if is_store_fault(error):
-                log.warning("the database does not answer: %s", postgres_connection.reason(error))
-                raise _away() from error
-            raise
-    raise AssertionError("the last attempt returns or raises")
-
-
-def _away() -> Unavailable:
-    return Unavailable("The database cannot answer now; nothing was changed, try again in a moment")

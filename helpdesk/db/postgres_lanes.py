@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine
-
 from helpdesk.db import postgres_connection
 from helpdesk.db.engine import overloaded
 from helpdesk.db.postgres_connection import STATEMENT_TIMEOUT_S
+from helpdesk.db.postgres_connector import Connector
+from helpdesk.db.postgres_faults import Faults
 from helpdesk.errors import Unavailable
 from helpdesk.lanes import WAIT_S, Lane
 
@@ -24,13 +24,15 @@ LATE_READ_S, LATE_WRITE_S = 1, 5
 class Connections:
     """A lane of threads with a connection each, and a limit on how long their callers wait."""
 
-    def __init__(self, name: str, engine: Engine, threads: int, *, answer_within_s: float, is_prompt: bool) -> None:
-        self._engine = engine
+    def __init__(
+        self, name: str, connector: Connector, threads: int, *, answer_within_s: float, is_prompt: bool
+    ) -> None:
+        self._connector = connector
         self._answer_within_s = answer_within_s
         limits: dict[str, Any] = {} if is_prompt else {"length_max": WAITING_MAX, "refusal": overloaded}
-        self._lane: Lane[Engine] = Lane(name, [engine] * threads, **limits)
+        self._lane: Lane[Connector] = Lane(name, [connector] * threads, **limits)
 
-    async def do(self, work: Callable[[Engine], T], late: Callable[[], Unavailable]) -> T:
+    async def do(self, work: Callable[[Connector], T], late: Callable[[], Unavailable]) -> T:
         """`work`'s result. Raises Unavailable when too much waits, and `late()` when it takes too long."""
         future = self._lane.submit(work)
         future.add_done_callback(_look_at)
@@ -45,7 +47,7 @@ class Connections:
         """Finish what was handed over; blocks until it is done."""
         self._lane.stop()
         self._lane.join()
-        self._engine.dispose()
+        self._connector.dispose()
 
 
 def _look_at(future: asyncio.Future[Any]) -> None:
@@ -54,18 +56,19 @@ def _look_at(future: asyncio.Future[Any]) -> None:
 
 
 def that_read(
-    url: str, threads: int, within_s: float, *, is_prompt: bool = False, plan_by_values: bool = False
+    url: str, faults: Faults, threads: int, within_s: float, *, is_prompt: bool = False, plan_by_values: bool = False
 ) -> Connections:
     """Return a lane for statements of at most `within_s`. A prompt one refuses nothing because too much waits."""
     engine = postgres_connection.open_engine(
         url, connections=threads, read_only=True, timeout_s=within_s, plan_by_values=plan_by_values
     )
     answer_within_s = WAIT_S + within_s + LATE_READ_S
-    return Connections("postgres-reader", engine, threads, answer_within_s=answer_within_s, is_prompt=is_prompt)
+    connector = Connector(engine, faults)
+    return Connections("postgres-reader", connector, threads, answer_within_s=answer_within_s, is_prompt=is_prompt)
 
 
-def that_write(url: str, threads: int, *, is_prompt: bool = False) -> Connections:
+def that_write(url: str, faults: Faults, threads: int, *, is_prompt: bool = False) -> Connections:
     """Return a lane for transactions that write, likewise."""
-    engine = postgres_connection.open_engine(url, connections=threads)
+    connector = Connector(postgres_connection.open_engine(url, connections=threads), faults)
     answer_within_s = WAIT_S + STATEMENT_TIMEOUT_S + LATE_WRITE_S
-    return Connections("postgres-writer", engine, threads, answer_within_s=answer_within_s, is_prompt=is_prompt)
+    return Connections("postgres-writer", connector, threads, answer_within_s=answer_within_s, is_prompt=is_prompt)

@@ -11,12 +11,12 @@ from enum import Enum
 from sqlalchemy.exc import DBAPIError
 
 from helpdesk.db.engine import unknown_outcome
+from helpdesk.db.parts import Parts
 from helpdesk.errors import Unavailable
 from helpdesk.problems import Problems
 
 log = logging.getLogger("helpdesk.db")
 
-# A part that works now and then, as small writes on a disk that is nearly full, is not reported and cleared each time.
 CLEAR_WRITES_AFTER_S = 1.0
 # A damaged page or a wrong statement fails for those who ask for it, between many reads that do not.
 CLEAR_READS_AFTER_S = 300.0
@@ -121,8 +121,7 @@ class Faults:
 
     def __init__(self, problems: Problems, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._problems = problems
-        self._monotonic = monotonic
-        self._failed_at: dict[str, float] = {}  # of the parts that have a problem
+        self._parts = Parts(problems, monotonic)
 
     def write_failed(self, error: BaseException) -> WriteRefused:
         """Note that a write failed and wrote nothing; the refusal of its caller."""
@@ -134,7 +133,7 @@ class Faults:
 
     def wrote(self) -> None:
         """Note that a commit has written something."""
-        self._works("writes", CLEAR_WRITES_AFTER_S)
+        self._parts.works("writes", after_s=CLEAR_WRITES_AFTER_S)
 
     def note_room(self, free_bytes: int) -> None:
         """Note how much room the disk of the data file has."""
@@ -151,7 +150,7 @@ class Faults:
 
     def has_read(self) -> None:
         """Note that a read has succeeded."""
-        self._works("reads", CLEAR_READS_AFTER_S)
+        self._parts.works("reads", after_s=CLEAR_READS_AFTER_S)
 
     def _note(self, part: str, what: str, error: BaseException) -> str:
         cause = f"{what} failed ({describe(error)})"
@@ -162,17 +161,8 @@ class Faults:
                 "data file", "The data file is damaged; stop the server and restore a backup (README)"
             )
         else:
-            self._failed_at[part] = self._monotonic()
-            self._problems.report(part, _for_operators(part, error))
+            self._parts.failed(part, _for_operators(part, error))
         return cause
-
-    def _works(self, part: str, after_s: float) -> None:
-        if not self._failed_at:
-            return  # nearly always
-        failed_at = self._failed_at.get(part)
-        if failed_at is not None and self._monotonic() - failed_at >= after_s:
-            del self._failed_at[part]
-            self._problems.clear(part)
 
 
 def _for_callers(error: BaseException) -> str:

@@ -211,7 +211,7 @@ async def test_too_much_that_waits_is_refused(url: str, monkeypatch: pytest.Monk
 async def test_who_waits_longer_than_any_statement_may_take_is_answered(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "LATE_WRITE_S", 0.1 - WAIT_S - postgres_connection.STATEMENT_TIMEOUT_S)
+    monkeypatch.setattr(postgres_lanes, "LATE_WRITE_S", 0.1 - WAIT_S - postgres_connection.STATEMENT_TIMEOUT_S)
     monkeypatch.setattr(postgres, "LATE_READ_S", 0.1 - WAIT_S - READ_WITHIN_S)
     async with opened(url) as db:
         with pytest.raises(Unavailable, match="same Idempotency-Key"):

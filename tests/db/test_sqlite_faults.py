@@ -56,7 +56,7 @@ class Store:
         self.failures = 0
         self.db = SqliteDatabase(path, on_failure=self._fail, problems=self.problems)
         self.clock = FakeClock()
-        self.db._faults._monotonic = self.clock.monotonic
+        self.db._faults._parts._monotonic = self.clock.monotonic
 
     def _fail(self) -> None:
         self.failures += 1
