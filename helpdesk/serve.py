@@ -96,6 +96,8 @@ def background_jobs(desk: Desk) -> dict[str, Job]:
         "live_updates": desk.hub.run,
         "stream_tokens": desk.hub.watch_tokens,
     }
+    if desk.redis is not None:
+        jobs["redis_watch"] = desk.redis.watch
     if desk.wakeups is not None:
         jobs |= {"wakeups_sent": desk.wakeups.tell, "wakeups_heard": desk.wakeups.hear}
     return jobs

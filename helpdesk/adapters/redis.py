@@ -66,7 +66,6 @@ class Redis:
         self._client = Client.from_pool(pool)
         self._scripts: dict[str, Any] = {}
         self._asked: set[asyncio.Future[Any]] = set()
-        self._watching = asyncio.create_task(self._watch())
 
     async def run(self, script: str, keys: Sequence[str], arguments: Sequence[str | int]) -> list[bytes]:
         """Return what a Lua script answers. It sees and changes everything at one moment. Raises RedisAway."""
@@ -120,13 +119,17 @@ class Redis:
             # Anybody may read this: no word of the address.
             self._problems.report(PART, "Redis does not answer; each process keeps its own limits meanwhile.")
 
-    async def _watch(self) -> None:
-        """Ask Redis from time to time, so that nobody else has to find out that it is away, or back."""
+    async def watch(self, worked: Callable[[], None] = lambda: None) -> None:
+        """Ask Redis from time to time, until cancelled, so that nobody else has to find out that it is away, or back.
+
+        Calls `worked` after each time, whatever Redis says.
+        """
         while True:
             with suppress(RedisAway):
                 await self._run(_PROBE, [_PROBE_KEY], [])
                 self._is_away = False
                 self._problems.clear(PART)
+            worked()
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def follow(self, channel: str, hear: Callable[[bytes | None], None]) -> None:
@@ -149,10 +152,10 @@ class Redis:
 
     async def close(self) -> None:
         """Let go of the connections, within CLOSE_S for each step."""
-        asked = {self._watching, *self._asked}
-        for task in asked:
+        for task in self._asked:
             task.cancel()
-        await asyncio.wait(asked, timeout=CLOSE_S)
+        if self._asked:
+            await asyncio.wait(set(self._asked), timeout=CLOSE_S)
         with suppress(*self._errors):
             async with asyncio.timeout(CLOSE_S):
                 await self._client.aclose()

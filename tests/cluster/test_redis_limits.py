@@ -56,7 +56,10 @@ def own_redis() -> Iterator[RedisServer]:
 @asynccontextmanager
 async def asking(server: RedisServer, problems: Problems | None = None) -> AsyncIterator[Redis]:
     redis = Redis(server.url, problems)
+    watching = asyncio.create_task(redis.watch())
     yield redis
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
     await redis.close()
 
 
