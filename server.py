@@ -6,12 +6,13 @@ import asyncio
 import os
 import sys
 
-from helpdesk import config
+from helpdesk import config, standard_streams
 from helpdesk.errors import StartError
 
 
 def main() -> int:
     """Run the server until SIGTERM or SIGINT; the exit status."""
+    standard_streams.set_up()
     try:
         settings = config.load(sys.argv[1:], os.environ)
         # Imported only now: `--help` and a bad option need not wait for it.
@@ -19,8 +20,12 @@ def main() -> int:
 
         return asyncio.run(serve(settings))
     except StartError as error:
-        print(f"server.py: {error}", file=sys.stderr)
+        standard_streams.write_line(sys.stderr, f"server.py: {' '.join(str(error).split())}")
         return 2
+    except KeyboardInterrupt:
+        return 0  # before the loop listens for signals
+    finally:
+        standard_streams.finish()
 
 
 if __name__ == "__main__":

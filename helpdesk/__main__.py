@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from helpdesk import standard_streams
+
 _USAGE = """\
 usage: python -m helpdesk <command> [options]
 
@@ -33,4 +35,9 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    standard_streams.set_up()
+    try:
+        status = main()
+    finally:
+        standard_streams.finish()
+    sys.exit(status)

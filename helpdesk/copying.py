@@ -18,6 +18,7 @@ from helpdesk.db.opening import open_for_copy, place_of
 from helpdesk.domain.words import index_text
 from helpdesk.errors import StartError
 from helpdesk.option_values import parse_database_url
+from helpdesk.standard_streams import write, write_line
 
 BATCH = 1000  # rows in one transaction: an fsync for each is little then, and what a kill costs is too
 BAR_WIDTH = 16
@@ -51,10 +52,10 @@ def main(argv: Sequence[str]) -> int:
         _run(_address("--from", options.source), _address("--to", options.target))
         return 0
     except (StartError, CopyFailed) as error:
-        sys.stderr.write(f"helpdesk copy: {error}\n")
+        write_line(sys.stderr, f"helpdesk copy: {' '.join(str(error).split())}")
         return 2 if isinstance(error, StartError) else 1
     except KeyboardInterrupt:
-        sys.stderr.write("helpdesk copy: interrupted; repeat the command to go on from here\n")
+        write_line(sys.stderr, "helpdesk copy: interrupted; repeat the command to go on from here")
         return 130
 
 
@@ -99,7 +100,7 @@ def _run(source_url: str, target_url: str) -> None:
         _compare(source, target, mark, target_place)
         store.end(target)
     what = ", ".join(f"{mark.rows[name]:,} {name}" for name in ("tickets", "comments", "users"))
-    sys.stdout.write(f"copied {what} and all else from {source_place} to {target_place}; every row was compared\n")
+    write_line(sys.stdout, f"copied {what} and all else from {source_place} to {target_place}; every row was compared")
 
 
 def _copy(source: Connection, target: Connection, mark: Mark, place: Place) -> None:
@@ -172,13 +173,12 @@ class _Bar:
     def _draw(self) -> None:
         line = _line(self._label, self._done, self._total)
         if line != self._shown:
-            sys.stderr.write("\r" + line)
-            sys.stderr.flush()
+            write(sys.stderr, "\r" + line)
             self._shown = line
 
     def end(self) -> None:
         """Leave the line as it is."""
-        sys.stderr.write("\n" if self._is_terminal else _line(self._label, self._done, self._total) + "\n")
+        write(sys.stderr, "\n" if self._is_terminal else _line(self._label, self._done, self._total) + "\n")
 
 
 @contextmanager

@@ -7,11 +7,25 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 
 class StartError(Exception):
     """The server cannot start; the message is one sentence that says what to do."""
+
+
+@contextmanager
+def unforeseen_at_start() -> Iterator[None]:
+    """Raise StartError for whatever nobody foresaw: a start that fails says so in one sentence, without a traceback."""
+    try:
+        yield
+    except StartError:
+        raise
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise StartError(f"the server cannot start ({type(error).__name__}: {reason}); nothing was served") from error
 
 
 class AppError(Exception):

@@ -12,6 +12,7 @@ from helpdesk.desk import Desk
 from helpdesk.domain import demo
 from helpdesk.errors import StartError
 from helpdesk.passwords import hash_password
+from helpdesk.standard_streams import write_line
 
 _RANDOM_PASSWORD_BYTES = 12
 
@@ -54,11 +55,11 @@ async def _first_admin(desk: Desk) -> None:
     if given is None:
         # Before the commit: a start that is killed in between leaves a password too many, not an
         # admin whose password nobody has seen.
-        print(  # noqa: T201
-            f"The first admin is 'admin' with the password {password} (shown only now; change it after signing in)",
-            file=sys.stderr,
-            flush=True,
-        )
+        notice = f"The first admin is 'admin' with the password {password} (shown only now; change it after signing in)"
+        if not write_line(sys.stderr, notice):
+            raise StartError(
+                "standard error is closed, so the first admin's password cannot be shown; set HELPDESK_ADMIN_PASSWORD"
+            )
     await desk.db.write(insert)
 
 

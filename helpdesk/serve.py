@@ -7,6 +7,7 @@ import gc
 import logging
 import signal
 import socket
+import sys
 from typing import Any
 
 from tornado.netutil import bind_sockets
@@ -18,13 +19,14 @@ from helpdesk.config import Config
 from helpdesk.db.engine import Job
 from helpdesk.db.opening import open_database
 from helpdesk.desk import Desk, open_desk
-from helpdesk.errors import StartError, Unavailable
+from helpdesk.errors import StartError, Unavailable, unforeseen_at_start
 from helpdesk.first_start import fill_if_empty, refuse_demo_passwords
 from helpdesk.http_server import Server
 from helpdesk.jobs.expiry import Expiry
 from helpdesk.jobs.runner import Runner
 from helpdesk.jobs.sla import SlaSweep
 from helpdesk.problems import Problems
+from helpdesk.standard_streams import write_line
 
 log = logging.getLogger("helpdesk")
 
@@ -49,11 +51,14 @@ async def serve(config: Config) -> int:
 
     sockets = _bind(config)
     problems = Problems()
-    db = open_database(config, on_failure=fail, problems=problems)
+    with unforeseen_at_start():
+        db = open_database(config, on_failure=fail, problems=problems)
     try:
-        desk = open_desk(config, SystemClock(), db, problems)
+        with unforeseen_at_start():
+            desk = open_desk(config, SystemClock(), db, problems)
         try:
-            await _prepare(desk)
+            with unforeseen_at_start():
+                await _prepare(desk)
             await _run(desk, sockets, stop)
         finally:
             await desk.close()
@@ -79,7 +84,8 @@ async def _run(desk: Desk, sockets: list[socket.socket], stop: asyncio.Event) ->
         runner.start(name, job)
     _tune_collector()
     server.add_sockets(sockets)
-    print(_ready_line(desk.config, sockets[0].getsockname()), flush=True)  # noqa: T201
+    if not write_line(sys.stdout, _ready_line(desk.config, sockets[0].getsockname())):
+        log.warning("the first line could not be written to standard output; the server runs all the same")
     await stop.wait()
     desk.draining = True
     desk.hub.close_all()
