@@ -51,6 +51,11 @@ class ClientStream(IOStream):
         # status line. Here is the one place to put an answer in its stead.
         return super().write(self._unparsable() if data == _TORNADO_400 else data)
 
+    def close_when_written(self) -> None:
+        """Close once everything is written that was given to `write`."""
+        if not self.closed():
+            super().write(b"").add_done_callback(lambda _: self.close())
+
     # A client that has closed its sending side.
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:

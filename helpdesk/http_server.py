@@ -7,6 +7,7 @@ import copy
 import logging
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from tornado.http1connection import HTTP1ServerConnection
@@ -26,6 +27,9 @@ IDLE_TIMEOUT_S = 75.0  # for the next request on a connection that is kept open
 OVERFLOW_TIMEOUT_S = 1.0  # for the one request of a connection past the limit
 OVERFLOW_PATIENCE_S = 0.1  # after which such a connection makes room for the next one, if it has sent nothing
 MAX_HEADER_BYTES = 64 * 1024
+IDLE_DRAIN_SHARE = 0.8  # of the time for draining, after which connections without a request are closed
+DRAIN_STEP_S = 0.02
+CLOSE_S = 1.0  # for connections to end that are closed
 PART = "connections"  # of the server, as health names it
 
 
@@ -139,15 +143,33 @@ class Server(HTTPServer):
     # Stopping.
 
     async def drain(self, timeout_s: float) -> None:
-        """Stop accepting, let the requests in hand finish, close what is idle."""
-        self.stop()
-        try:
-            async with asyncio.timeout(timeout_s):
-                while self._busy():  # noqa: ASYNC110 (idle sockets tell nobody that they are idle)
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            log.warning("requests still ran after %s s and were cut off", timeout_s)
-        await self.close_all_connections()
+        """Accept nothing new, answer what comes on open connections, and end when they are closed or time is over.
 
-    def _busy(self) -> bool:
-        return self._desk.in_hand > 0 or any(conn.stream.writing() for conn in self._connections)
+        Clients that keep connections may be sending a request on one that looks idle: it is answered,
+        with `Connection: close`, and only in the last part of the time are idle ones closed.
+        """
+        self.stop()
+        self.conn_params.no_keep_alive = True
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        while self._connections and (passed_s := loop.time() - started) < timeout_s:
+            self._desk.hub.close_all()  # also streams that were being opened a moment ago
+            if passed_s > IDLE_DRAIN_SHARE * timeout_s:
+                self._close_connections(only_idle=True)
+            await asyncio.sleep(DRAIN_STEP_S)
+        if any(stream.is_busy for stream in self._streams()):
+            log.warning("requests still ran after %s s and were cut off", timeout_s)
+        self._close_connections(only_idle=False)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self.close_all_connections()
+
+    def _close_connections(self, *, only_idle: bool) -> None:
+        """Close connections all in one step, so that none of them reads another request meanwhile."""
+        for stream in self._streams():
+            if not (only_idle and stream.is_busy):
+                stream.close()
+
+    def _streams(self) -> list[ClientStream]:
+        streams = [connection.stream for connection in self._connections]
+        return [stream for stream in streams if isinstance(stream, ClientStream)]

@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Awaitable
 from typing import Any
 
 from tornado.netutil import bind_sockets
@@ -31,6 +32,8 @@ from helpdesk.standard_streams import write_line
 log = logging.getLogger("helpdesk")
 
 DRAIN_S = 10.0  # for the requests in hand after SIGTERM
+CLOSE_S = 5.0  # for a connection to a database or Redis to end
+END_S = 22  # after a signal to stop, for all of it together; the waits with limits of their own take less
 
 
 async def serve(config: Config) -> int:
@@ -42,8 +45,7 @@ async def serve(config: Config) -> int:
     logs.set_up(config.log_format)
     raise_descriptor_limit()
     stop, failed = asyncio.Event(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    _stop_on_signals(stop)
 
     def fail() -> None:
         failed.set()
@@ -61,10 +63,36 @@ async def serve(config: Config) -> int:
                 await _prepare(desk)
             await _run(desk, sockets, stop)
         finally:
-            await desk.close()
+            await _close(desk.close(), "Redis")
     finally:
-        await db.close()
+        await _close(db.close(), "the database")
     return 1 if failed.is_set() else 0
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """Set `stop` at the first SIGTERM or SIGINT. A second one ends the process at once, and so does END_S.
+
+    Both are left to the kernel, which needs neither the loop nor Python to answer: nothing that was
+    acknowledged is lost by it.
+    """
+    loop = asyncio.get_running_loop()
+
+    def begin(_number: int, _frame: object) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        signal.alarm(END_S)
+        loop.call_soon_threadsafe(stop.set)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, begin)
+
+
+async def _close(closing: Awaitable[None], part: str) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await closing
+    except TimeoutError:
+        log.error("%s does not close; the process ends without it", part)
 
 
 async def _prepare(desk: Desk) -> None:
@@ -87,6 +115,7 @@ async def _run(desk: Desk, sockets: list[socket.socket], stop: asyncio.Event) ->
     if not write_line(sys.stdout, _ready_line(desk.config, sockets[0].getsockname())):
         log.warning("the first line could not be written to standard output; the server runs all the same")
     await stop.wait()
+    signal.alarm(END_S)  # also where no signal began it
     desk.draining = True
     desk.hub.close_all()
     await server.drain(DRAIN_S)

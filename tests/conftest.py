@@ -72,6 +72,8 @@ class Response:
 class Api:
     """A client of the running application. Every call is a coroutine that gives a Response."""
 
+    server: Server
+
     def __init__(self, port: int, desk: Desk, clock: FakeClock) -> None:
         self.port = port
         self.desk = desk
@@ -226,6 +228,7 @@ def start(io_loop: IOLoop, clock: FakeClock, config: Config, databases: Database
     async def start_with(**settings: Any) -> Api:
         given = {"database_url": config.database_url or databases.new_url(), **settings}
         api, server = await open_api(replace(config, **given))
+        api.server = server
         running.append((api, server))
         return api
 

@@ -101,8 +101,6 @@ class HttpHandler(RequestHandler):
         """Set the headers that every answer has and that the desk's state decides."""
         if self.is_secure:
             self._headers["Strict-Transport-Security"] = HSTS
-        if self.desk.draining:
-            self._headers["Connection"] = "close"
 
     @property
     def request_id(self) -> str:
@@ -215,8 +213,10 @@ class HttpHandler(RequestHandler):
         answer; so it goes out now, and the rest of the body is read and thrown away.
         """
         body = Body.of(self.request)
-        if body.has_ended:
+        if body.has_ended and not self.desk.draining:
             return super().finish(chunk)
+        if body.has_ended:
+            return self._finish_and_close(chunk)
         if not self._headers_written:
             self.write(chunk or b"")
             self.set_header("Connection", "close")
@@ -224,6 +224,13 @@ class HttpHandler(RequestHandler):
             ending = asyncio.ensure_future(self._end_slowly(body, self.flush()))
             ending.add_done_callback(lambda task: task.cancelled() or task.exception())
         return Future()
+
+    def _finish_and_close(self, chunk: str | bytes | dict[str, Any] | None) -> Future[None]:
+        if not self._headers_written:
+            self.set_header("Connection", "close")
+        finished = super().finish(chunk)
+        self.client.close_when_written()
+        return finished
 
     async def _end_slowly(self, body: Body, flushed: Future[None]) -> None:
         """Close as RFC 9112, section 9.6, has it: our side first, the other when the client has seen that."""
