@@ -13,6 +13,7 @@ from helpdesk.errors import StartError
 def main() -> int:
     """Run the server until SIGTERM or SIGINT; the exit status."""
     standard_streams.set_up()
+    os.umask(0o077)  # what it writes holds what customers wrote, and is nobody else's to read
     try:
         settings = config.load(sys.argv[1:], os.environ)
         # Imported only now: `--help` and a bad option need not wait for it.

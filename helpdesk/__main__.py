@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from helpdesk import standard_streams
@@ -18,6 +19,7 @@ commands:
 
 def main() -> int:
     """Run the command that the command line names; the exit status."""
+    os.umask(0o077)  # what it writes holds what customers wrote, and is nobody else's to read
     match sys.argv[1:]:
         case ["copy", *options]:
             # Imported only now: a word that is no command need not wait for it.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 import urllib.request
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -43,6 +45,33 @@ def test_the_demo_is_seeded_once(tmp_path: Path) -> None:
             pass
     with closing(sqlite3.connect(tmp_path / "data/helpdesk.db")) as conn:
         assert conn.execute("SELECT count(*) FROM users").fetchone() == (3,)
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    """A shell whose new files all may read and write."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_nobody_else_may_read_the_data(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o755)
+    with running_server(data):
+        written = {path.name: path.stat().st_mode & 0o777 for path in data.iterdir()}
+    assert {"helpdesk.db", "helpdesk.db-wal", "helpdesk.db-shm", "helpdesk.db.lock"} <= set(written)
+    assert set(written.values()) == {0o600}
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_commands_write_for_nobody_else(tmp_path: Path) -> None:
+    program = "import os, sys; from helpdesk.__main__ import main; main(); print(oct(os.umask(0)))"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "0o77"
 
 
 def test_help_lists_every_option() -> None:

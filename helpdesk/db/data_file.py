@@ -10,8 +10,9 @@ import fcntl
 import logging
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
@@ -20,6 +21,7 @@ from helpdesk.db import write_ahead_log
 from helpdesk.db.data_lock import DataLock, InUse, lock_path, real_path
 from helpdesk.db.migrations.run import prepare_sqlite, require_newest_sqlite
 from helpdesk.db.sqlite_connection import driver, open_engine
+from helpdesk.db.sqlite_faults import is_no_room
 from helpdesk.errors import StartError
 
 log = logging.getLogger("helpdesk.db")
@@ -42,6 +44,7 @@ def open_data_file(path: Path, *, by_copy: bool = False) -> DataLock:
         try:
             prepare_sqlite(path, by_copy=by_copy)
             _write(path, lock)
+            _make_private(real)  # not before it is known to be a desk
         except BaseException:
             lock.release()
             raise
@@ -71,6 +74,24 @@ def _require_writable(path: Path, real: Path) -> None:
             raise StartError(f"cannot write {file}; make it writable for this user or choose another --data-dir")
 
 
+def _make_private(real: Path) -> None:
+    """Take the rights of all others from the files that are there; SQLite gives `-wal` and `-shm` those of the file.
+
+    An earlier release made them for all to read. Where that cannot be mended, as on some network drives, say so.
+    """
+    for file in (real, *write_ahead_log.paths_of(real), lock_path(real)):
+        with suppress(FileNotFoundError):
+            mode = stat.S_IMODE(file.stat().st_mode)
+            if not mode & 0o077:
+                continue
+            try:
+                file.chmod(mode & 0o700)
+            except OSError as error:
+                log.warning("others may read %s (mode %03o, %s); make it private", file, mode, error.strerror)
+            else:
+                log.warning("others could read %s (mode %03o); it is private now", file, mode)
+
+
 def _write(path: Path, lock: DataLock) -> None:
     """Write to the database. Raises StartError when that fails for another reason than a full disk.
 
@@ -85,7 +106,7 @@ def _write(path: Path, lock: DataLock) -> None:
             raw.execute("COMMIT")
     except (sqlite3.Error, DBAPIError) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
-        if getattr(reason, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        if is_no_room(error):
             log.error("there is no room to write to %s", path)
             return
         raise StartError(

@@ -30,6 +30,40 @@ def desk(tmp_path: Path) -> Path:
     return path
 
 
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_what_others_could_read_is_made_private(desk: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with closing(connect(desk)) as raw:
+        add(raw, 1)
+        left = crash(desk, desk.parent.parent / "crashed")
+    files = [left, *write_ahead_log.paths_of(left), left.with_name("helpdesk.db.lock")]
+    files[-1].touch()
+    files = [file for file in files if file.exists()]
+    for file in files:
+        file.chmod(0o644)
+    left.parent.chmod(0o755)
+    open_data_file(left).release()
+    assert {mode(file) for file in files if file.exists()} == {0o600} and mode(left.parent) == 0o755
+    assert "helpdesk.db (mode 644); it is private now" in caplog.text
+    caplog.clear()
+    open_data_file(left).release()
+    assert not caplog.text
+
+
+def test_a_mode_that_cannot_be_changed_is_told(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    desk.chmod(0o640)
+    monkeypatch.setattr(Path, "chmod", refuse)
+    open_data_file(desk).release()
+    assert f"others may read {desk} (mode 640, Operation not permitted)" in caplog.text
+
+
 def connect(path: Path) -> Raw:
     raw = sqlite3.connect(path, isolation_level=None)
     raw.execute("PRAGMA synchronous=0")  # no test here cuts the power
