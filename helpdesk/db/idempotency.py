@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, select
+from sqlalchemy import BigInteger, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert as insert_on_postgresql
 
 from helpdesk.db.engine import Connection, is_sqlite
 from helpdesk.db.prepared import Prepared
+from helpdesk.db.row_locks import may_wait
 from helpdesk.db.schema import idempotency
 
 
@@ -34,8 +36,20 @@ _FIND = Prepared(
 )
 _VALUES: dict[str, Any] = {c.name: bindparam(c.name) for c in idempotency.c}
 _INSERT = Prepared(idempotency.insert().values(_VALUES))
-# Its rowcount tells nothing (psycopg gives -1); the row that comes back, or does not, does.
-_CLAIM = insert_on_postgresql(idempotency).on_conflict_do_nothing().returning(idempotency.c.status)
+# Its rowcount tells nothing (psycopg gives -1); the row that comes back, or does not, does. Whoever claims a
+# key holds an advisory lock on it: an INSERT alone would wait, without a limit, for a rival's transaction.
+_LOCK = bindparam("lock", type_=BigInteger)
+_CLAIM = (
+    insert_on_postgresql(idempotency)
+    .from_select(
+        [c.name for c in idempotency.c],
+        select(*(bindparam(c.name, type_=c.type) for c in idempotency.c)).where(func.pg_try_advisory_xact_lock(_LOCK)),
+    )
+    .on_conflict_do_nothing()
+    .returning(idempotency.c.status)
+)
+_WAIT = select(func.pg_advisory_xact_lock(_LOCK))
+_OURS = 18501 << 48  # marks these locks; 18500 are those of timeline.horizon
 _THIS_KEY = (idempotency.c.scope == bindparam("row_scope"), idempotency.c.key == bindparam("row_key"))
 _FILL = idempotency.update().where(*_THIS_KEY)
 # Not a newer answer, which another process may have put in the place of the one that was read.
@@ -55,13 +69,25 @@ def claim(conn: Connection, scope: str, key: str, *, now: int) -> KeptAnswer | N
     its answer is given, or it fails, and the key is free.
     """
     names = {"scope": scope, "key": key}
+    if is_sqlite(conn):
+        row = _FIND.first(conn, names)
+        return KeptAnswer(*row) if row else None
+    lock = {"lock": _lock(scope, key)}
     while True:
-        if not is_sqlite(conn) and conn.execute(_CLAIM, _UNANSWERED | names | {"created_at": now}).first() is not None:
+        if conn.execute(_CLAIM, _UNANSWERED | names | lock | {"created_at": now}).first() is not None:
             return None
         row = _FIND.first(conn, names)
-        if row is not None or is_sqlite(conn):
-            return KeptAnswer(*row) if row else None
-        # Forgotten in between by another process: claim it again.
+        if row is not None:
+            return KeptAnswer(*row)
+        # A rival has the key, or it was forgotten in between by another process: claim it again.
+        with may_wait(conn):
+            conn.execute(_WAIT, lock)
+
+
+def _lock(scope: str, key: str) -> int:
+    """Return the number of the advisory lock on a key. Two that share one wait for each other, no more."""
+    digest = hashlib.sha256(f"{scope}\n{key}".encode()).digest()
+    return _OURS | int.from_bytes(digest[:6])
 
 
 def fill(conn: Connection, scope: str, key: str, answer: KeptAnswer) -> None:

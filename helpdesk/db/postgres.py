@@ -29,11 +29,12 @@ from helpdesk.db.engine import (
     touched,
     unknown_outcome,
 )
-from helpdesk.db.postgres_connection import may_be_repeated
+from helpdesk.db.postgres_connection import is_lock_timeout, may_be_repeated
 from helpdesk.db.postgres_connector import Connector
 from helpdesk.db.postgres_faults import Faults, away
 from helpdesk.db.postgres_lanes import that_read, that_write
 from helpdesk.db.postgres_locks import LockLost, UseLock
+from helpdesk.db.row_locks import HeldUp, Retries
 from helpdesk.problems import Problems
 
 T = TypeVar("T")
@@ -74,6 +75,7 @@ class PostgresDatabase:
         self._prompt_readers = that_read(url, self._faults, PROMPT_READERS, READ_WITHIN_S, is_prompt=True)
         self._writers = that_write(url, self._faults, WRITERS)
         self._prompt_writers = that_write(url, self._faults, PROMPT_WRITERS, is_prompt=True)
+        self._retries = Retries()
         self._lock = lock
         self._on_failure = on_failure
 
@@ -94,10 +96,14 @@ class PostgresDatabase:
 
     async def write(self, fn: Callable[[Connection], T]) -> T:
         """In READ COMMITTED; `fn` runs up to ATTEMPTS times. Raises Unavailable, and whatever `fn` raises."""
-        return await self._writers.do(lambda connector: self._write(connector, fn), unknown_outcome)
+        return await self._retries.do(
+            lambda: self._writers.do(lambda connector: self._write(connector, fn), unknown_outcome)
+        )
 
     async def write_promptly(self, fn: Callable[[Connection], T]) -> T:
-        return await self._prompt_writers.do(lambda connector: self._write(connector, fn), unknown_outcome)
+        return await self._retries.do(
+            lambda: self._prompt_writers.do(lambda connector: self._write(connector, fn), unknown_outcome)
+        )
 
     def require_store(self) -> None:
         """Nothing is answered from memory here; who asks PostgreSQL hears that it is away."""
@@ -165,6 +171,8 @@ class PostgresDatabase:
             try:
                 return work()
             except DBAPIError as error:
+                if is_write and is_lock_timeout(error):
+                    raise HeldUp from error
                 if may_be_repeated(error) and attempt + 1 < ATTEMPTS:
                     time.sleep(random.uniform(0, BACKOFF_S * 2**attempt))  # noqa: S311 (spreads rivals)
                     continue

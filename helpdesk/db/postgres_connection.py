@@ -29,6 +29,7 @@ def open_engine(
     connections: int = 0,
     read_only: bool = False,
     timeout_s: float = STATEMENT_TIMEOUT_S,
+    lock_timeout_s: float = LOCK_TIMEOUT_S,
     plan_by_values: bool = False,
 ) -> Engine:
     """An engine with that many connections kept open; with 0, each is opened for its use and closed after it.
@@ -41,7 +42,7 @@ def open_engine(
     """
     settings = {
         "statement_timeout": f"{timeout_s}s",
-        "lock_timeout": f"{LOCK_TIMEOUT_S}s",
+        "lock_timeout": f"{lock_timeout_s}s",
         "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_TIMEOUT_S}s",
         "default_transaction_isolation": "repeatable\\ read" if read_only else "read\\ committed",
         "default_transaction_read_only": "on" if read_only else "off",
@@ -111,6 +112,11 @@ def is_timed_out(error: DBAPIError) -> bool:
 def is_held_up(error: DBAPIError) -> bool:
     """Whether others held what this one waited for: a lock that timed out, or a deadlock."""
     return sqlstate(error) in _CONFLICTS | {"55P03"}
+
+
+def is_lock_timeout(error: DBAPIError) -> bool:
+    """Whether it waited for a lock in vain."""
+    return sqlstate(error) == "55P03"
 
 
 def is_store_fault(error: DBAPIError) -> bool:

@@ -11,6 +11,7 @@ from helpdesk.db.engine import overloaded
 from helpdesk.db.postgres_connection import STATEMENT_TIMEOUT_S
 from helpdesk.db.postgres_connector import Connector
 from helpdesk.db.postgres_faults import Faults
+from helpdesk.db.row_locks import BRIEF_WAIT_S, limited
 from helpdesk.errors import Unavailable
 from helpdesk.lanes import WAIT_S, Lane
 
@@ -69,6 +70,10 @@ def that_read(
 
 def that_write(url: str, faults: Faults, threads: int, *, is_prompt: bool = False) -> Connections:
     """Return a lane for transactions that write, likewise."""
-    connector = Connector(postgres_connection.open_engine(url, connections=threads), faults)
+    if is_prompt:
+        engine = postgres_connection.open_engine(url, connections=threads)
+    else:
+        engine = limited(postgres_connection.open_engine(url, connections=threads, lock_timeout_s=BRIEF_WAIT_S))
+    connector = Connector(engine, faults)
     answer_within_s = WAIT_S + STATEMENT_TIMEOUT_S + LATE_WRITE_S
     return Connections("postgres-writer", connector, threads, answer_within_s=answer_within_s, is_prompt=is_prompt)

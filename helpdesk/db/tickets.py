@@ -11,6 +11,7 @@ from sqlalchemy import Update, bindparam, func, select, text
 
 from helpdesk.db.engine import Connection, is_sqlite, row_as, stripe, touch
 from helpdesk.db.prepared import Prepared
+from helpdesk.db.row_locks import RowLock
 from helpdesk.db.schema import ticket_counts, ticket_tags, tickets, users
 from helpdesk.messages.fields import PRIORITIES, Priority, Role, Status
 
@@ -70,8 +71,7 @@ _ROWS = (
     .join(_assignee, _assignee.c.id == tickets.c.assignee_id, isouter=True)
 )
 _BY_ID = _ROWS.where(tickets.c.id == bindparam("id"))
-# As an UPDATE locks it, so that entries which refer to the ticket can be written meanwhile.
-_LOCK = select(tickets.c.id).where(tickets.c.id == bindparam("id")).with_for_update(key_share=True)
+_LOCK = RowLock(select(tickets.c.id).where(tickets.c.id == bindparam("id")))
 _BY_IDS = _ROWS.where(tickets.c.id.in_(bindparam("ids", expanding=True)))
 _INSERT = Prepared(tickets.insert().values({c.name: bindparam(c.name) for c in tickets.c if c.name != "id"}))
 _INSERT_TAG = ticket_tags.insert()
@@ -101,7 +101,7 @@ def lock(conn: Connection, ticket_id: int) -> None:
     A statement of its own: one that waits for another transaction must read again what that one wrote.
     """
     if not is_sqlite(conn):
-        conn.execute(_LOCK, {"id": ticket_id})
+        _LOCK.take(conn, {"id": ticket_id})
 
 
 def by_id(conn: Connection, ticket_id: int) -> TicketRow | None:

@@ -7,7 +7,9 @@ from collections.abc import Collection, Mapping
 import msgspec
 from sqlalchemy import bindparam, func, select
 
-from helpdesk.db.engine import Connection, row_as, touch
+from helpdesk.db.engine import Connection, is_sqlite, row_as, touch
+from helpdesk.db.prepared import Prepared
+from helpdesk.db.row_locks import RowLock
 from helpdesk.db.schema import tokens, users
 from helpdesk.messages.fields import Role
 
@@ -28,6 +30,8 @@ _OWNER = (
     .join(users, users.c.id == tokens.c.user_id)
     .where(tokens.c.digest == bindparam("digest"), users.c.active)
 )
+_PREPARED_OWNER = Prepared(_OWNER)
+_KEPT_OWNER = RowLock(_OWNER, read=True, of=users)
 _LIVING = (
     select(tokens.c.digest, users.c.role)
     .join(users, users.c.id == tokens.c.user_id)
@@ -89,6 +93,13 @@ def owner(conn: Connection, digest: bytes) -> TokenOwner | None:
     """Whom the token speaks for; None when it is unknown or its account is deactivated."""
     row = conn.execute(_OWNER, {"digest": digest}).first()
     return row_as(TokenOwner, row) if row else None
+
+
+def kept_owner(conn: Connection, digest: bytes) -> TokenOwner | None:
+    """As `owner`; nobody changes the account until this transaction ends."""
+    values = {"digest": digest}
+    row = _PREPARED_OWNER.first(conn, values) if is_sqlite(conn) else _KEPT_OWNER.take(conn, values)
+    return TokenOwner(*row) if row else None
 
 
 def living(conn: Connection, digests: Collection[bytes], now: int) -> dict[bytes, Role]:

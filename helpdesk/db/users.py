@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, exists, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from helpdesk.db.engine import Connection, is_sqlite, row_as, touch
+from helpdesk.db.row_locks import RowLock, may_wait
 from helpdesk.db.schema import users
 from helpdesk.messages.fields import Role
 
@@ -40,7 +41,8 @@ _STAFF_AMONG = select(users.c.id).where(
     users.c.id.in_(bindparam("ids", expanding=True)), users.c.role != "user", users.c.active
 )
 _IS_EMPTY = select(~exists(select(users.c.id)))
-_LOCK = select(users.c.id).where(users.c.id == bindparam("id")).with_for_update(key_share=True)
+_LOCK = RowLock(select(users.c.id).where(users.c.id == bindparam("id")))
+_KEPT_BY_ID = RowLock(_BY_ID, read=True)
 _LOCK_ADMINS = select(users.c.id).where(users.c.role == "admin").order_by(users.c.id).with_for_update(key_share=True)
 _INSERTS = {
     name: kind.insert(users).on_conflict_do_nothing(index_elements=["username_key"]).returning(users.c.id)
@@ -71,18 +73,25 @@ def name_key(name: str) -> str:
 def lock(conn: Connection, user_id: int) -> None:
     """Until this transaction ends, nobody else changes the user: what is read next stays true."""
     if not is_sqlite(conn):
-        conn.execute(_LOCK, {"id": user_id})
+        _LOCK.take(conn, {"id": user_id})
 
 
 def lock_admins(conn: Connection) -> None:
     """The same for all admins, so that two of them do not demote each other."""
     if not is_sqlite(conn):
-        conn.execute(_LOCK_ADMINS)
+        with may_wait(conn):  # which it seldom does; admins are seldom changed
+            conn.execute(_LOCK_ADMINS)
 
 
 def by_id(conn: Connection, user_id: int) -> UserRow | None:
     """The user, or None."""
     row = conn.execute(_BY_ID, {"id": user_id}).first()
+    return row_as(UserRow, row) if row else None
+
+
+def kept_by_id(conn: Connection, user_id: int) -> UserRow | None:
+    """Return the user, or None; nobody changes it until this transaction ends."""
+    row = _KEPT_BY_ID.take(conn, {"id": user_id})
     return row_as(UserRow, row) if row else None
 
 

@@ -84,8 +84,8 @@ def _insert(
 
 
 def checked_assignee(conn: Connection, user_id: int) -> UserRow:
-    """The user. Raises InvalidField unless it is an active agent or admin."""
-    user = user_store.by_id(conn, user_id)
+    """The user, who stays so until this transaction ends. Raises InvalidField unless it is an active agent or admin."""
+    user = user_store.kept_by_id(conn, user_id)
     if user is None or not user.active or user.role == "user":
         raise InvalidField("assignee_id must be the id of an active agent or admin", "assignee_id")
     return user
