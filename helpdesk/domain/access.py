@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from helpdesk.db import tickets as ticket_store
+from helpdesk.db import tokens as token_store
 from helpdesk.db.engine import Connection
 from helpdesk.db.tickets import TicketRow
 from helpdesk.errors import NotFound
@@ -31,6 +32,27 @@ class Actor(Struct, frozen=True):
 
     def may_see(self, ticket: TicketRow) -> bool:
         return self.is_staff or ticket.creator_id == self.id
+
+
+class ActorChanged(Exception):
+    """The caller is not who the work was done for: `actor` is who it is now, None when the token is dead."""
+
+    def __init__(self, actor: Actor | None) -> None:
+        super().__init__()
+        self.actor = actor
+
+
+def confirm(conn: Connection, actor: Actor) -> None:
+    """Raise ActorChanged unless the actor's token still works, with the same role.
+
+    Both were read before this transaction began. Done at its end, they hold until it has committed, and
+    nobody who changes the account waits for what the transaction waited for.
+    """
+    owner = token_store.kept_owner(conn, actor.token_digest)
+    if owner is None:
+        raise ActorChanged(None)
+    if owner.role != actor.role:
+        raise ActorChanged(Actor(owner.user_id, owner.username, owner.name, owner.role, actor.token_digest))
 
 
 def ticket_to_change(conn: Connection, actor: Actor, ticket_id: int) -> TicketRow:

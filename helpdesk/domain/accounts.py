@@ -13,7 +13,7 @@ from helpdesk.db import tokens as token_store
 from helpdesk.db import users as store
 from helpdesk.db.engine import Connection
 from helpdesk.db.users import UserRow
-from helpdesk.domain import views
+from helpdesk.domain import access, views
 from helpdesk.domain.access import Actor
 from helpdesk.errors import InvalidCredentials, LastAdmin, NotFound, UsernameTaken
 from helpdesk.messages.accounts import (
@@ -144,13 +144,15 @@ def change_own(
     return views.user(after)
 
 
-def change(conn: Connection, user_id: int, changes: AccountChanges) -> User:
-    """The account after an admin's change. A deactivated one loses its tokens.
+def change(conn: Connection, user_id: int, changes: AccountChanges, *, by: Actor | None = None) -> User:
+    """The account after a change `by` an admin. A deactivated one loses its tokens.
 
-    Raises NotFound, or LastAdmin when no active admin would be left.
+    Raises NotFound, LastAdmin when no active admin would be left, or ActorChanged when the admin is that no more.
     """
     store.lock_admins(conn)
     store.lock(conn, user_id)
+    if by is not None:
+        access.confirm(conn, by)  # now, for the change may be of the admin's own role
     user = _existing(conn, user_id)
     after = replace(
         _with_names(user, changes.name, changes.email),

@@ -10,7 +10,8 @@ from helpdesk import errors
 from helpdesk.db import users as user_store
 from helpdesk.db.engine import Connection
 from helpdesk.db.users import UserRow
-from helpdesk.domain import accounts, idempotency
+from helpdesk.domain import access, accounts, idempotency
+from helpdesk.domain.access import ActorChanged
 from helpdesk.domain.accounts import VerifyAgain
 from helpdesk.domain.idempotency import Answer
 from helpdesk.handlers.addresses import limit_key
@@ -51,6 +52,9 @@ class RegisterHandler(_SessionHandler):
                 await (self._create(new, role) if user is None else self._repeat(new, user))
             except VerifyAgain:
                 continue  # two at once with one key: the other was first, so this one repeats it
+            except ActorChanged as change:
+                self.become(change.actor)
+                role = self._role(new)
 
     def _role(self, new: NewAccount) -> Role:
         role = new.role or "user"
@@ -66,6 +70,8 @@ class RegisterHandler(_SessionHandler):
 
             def work(conn: Connection) -> Answer:
                 now = self.desk.clock.now()
+                if role != "user" and self._actor is not None and not self.desk.config.is_demo:
+                    access.confirm(conn, self._actor)  # only admins give roles
                 user = accounts.register(conn, new, password_hash=password_hash, role=role, now=now)
                 return self.session_for(201, user)(conn)
 
@@ -138,7 +144,7 @@ class LogoutHandler(ApiHandler):
             accounts.end_session(conn, self.actor)
             return answer(None, 204)
 
-        await self.transact(work, still_visible=always_visible)
+        await self.transact(work, still_visible=always_visible, confirms=False)
 
 
 def _without_token(given: Answer) -> Answer:

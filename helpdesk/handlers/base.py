@@ -54,7 +54,8 @@ class ApiHandler(CallerHandler):
             return self.check_size(takes_body=False)
         if access is None:
             raise errors.MethodNotAllowed(method[:20], self._allow)
-        self._check_access(access)
+        self._access = access
+        self.check_role()
         self._ids = self._parse_path()
         self._check_call(self._call)
         return None
@@ -98,7 +99,9 @@ class ApiHandler(CallerHandler):
             raise errors.InvalidHeader("Send one Authorization header: 'Bearer <token>'", "Authorization")
         return token
 
-    def _check_access(self, access: Access) -> None:
+    def check_role(self) -> None:
+        """Raise Unauthenticated or Forbidden for a caller who may not do this."""
+        access = self._access
         if not access.needs_actor:
             return
         role = self.actor.role

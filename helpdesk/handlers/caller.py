@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from helpdesk import errors
 from helpdesk.db import users as user_store
 from helpdesk.db.engine import Connection
 from helpdesk.domain import idempotency
-from helpdesk.domain.access import Actor
+from helpdesk.domain.access import Actor, ActorChanged, confirm
 from helpdesk.domain.idempotency import Answer, Claim
 from helpdesk.handlers.addresses import limit_key
 from helpdesk.handlers.http import HttpHandler
@@ -122,16 +123,40 @@ class CallerHandler(HttpHandler):
         replay: Callable[[Connection, Answer], Answer] | None = None,
         keep: Callable[[Answer], Answer] = lambda answer: answer,
         still_visible: Callable[[Connection, Answer], bool] = lambda conn, answer: False,
+        confirms: bool = True,
     ) -> Answer:
         """Do `work` in one transaction, once for each Idempotency-Key; its answer.
+
+        Whoever is signed in is looked at again in that transaction, unless `confirms` is False because `work` does
+        that itself or changes it; a role that has changed since then decides anew.
 
         `account` is the username that a key belongs to where nobody is signed in; `secrets` names
         the body fields that no digest may hold; for `replay`, `keep` and `still_visible` see idempotency.once.
         """
-        claim = self._claim(secrets, account)
-        return await self.desk.db.write(
-            lambda conn: idempotency.once(conn, claim, work, replay, keep, still_visible=still_visible)
-        )
+        while True:
+            claim = self._claim(secrets, account)
+            actor = self._actor if confirms and account is None else None
+
+            def attempt(conn: Connection, claim: Claim | None = claim, actor: Actor | None = actor) -> Answer:
+                with _confirmed(conn, actor):
+                    return idempotency.once(conn, claim, work, replay, keep, still_visible=still_visible)
+
+            try:
+                return await self.desk.db.write(attempt)
+            except ActorChanged as change:
+                if account is not None:
+                    raise  # what was decided before the transaction is decided anew
+                self.become(change.actor)
+
+    def become(self, actor: Actor | None) -> None:
+        """Go on as who the caller is now. Raises InvalidToken, or Forbidden where that one may not do this."""
+        self._actor = actor
+        if actor is None:
+            raise errors.InvalidToken
+        self.check_role()
+
+    def check_role(self) -> None:
+        """Raise Forbidden for a caller whose role may not do this."""
 
     def _claim(self, secrets: tuple[str, ...], account: str | None) -> Claim | None:
         if self.idempotency_key is None:
@@ -147,6 +172,19 @@ class CallerHandler(HttpHandler):
             now=self.desk.clock.now(),
             keep_hours=self.desk.config.idempotency_hours,
         )
+
+
+@contextmanager
+def _confirmed(conn: Connection, actor: Actor | None) -> Iterator[None]:
+    """Around work for `actor`: what it gives, and what it refuses, counts only if the actor is still the same."""
+    try:
+        yield
+    except errors.AppError:
+        if actor is not None:
+            confirm(conn, actor)
+        raise
+    if actor is not None:
+        confirm(conn, actor)
 
 
 def _too_many(standing: Standing) -> errors.RateLimited:

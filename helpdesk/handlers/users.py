@@ -36,6 +36,6 @@ class UserHandler(ApiHandler):
         changes = self.body_as(AccountChanges)
 
         def work(conn: Connection) -> Answer:
-            return answer(accounts.change(conn, user_id, changes))
+            return answer(accounts.change(conn, user_id, changes, by=self.actor))
 
-        await self.transact(work)
+        await self.transact(work, confirms=False)
