@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.db import write_ahead_log
+from helpdesk.db import integrity, write_ahead_log
 from helpdesk.db.data_lock import DataLock, InUse, lock_path, real_path
 from helpdesk.db.migrations.run import prepare_sqlite, require_newest_sqlite
 from helpdesk.db.sqlite_connection import driver, open_engine
@@ -130,7 +130,7 @@ def open_source_file(path: Path) -> DataLock:
 def hold(path: Path) -> DataLock:
     """Return the lock of a database that is there.
 
-    Raises StartError when it is in use, empty, cut, or beside a foreign log; OSError when it cannot be opened.
+    Raises StartError when it is in use, empty, damaged, or beside a foreign log; OSError when it cannot be opened.
     """
     lock = DataLock(path)
     try:
@@ -140,32 +140,39 @@ def hold(path: Path) -> DataLock:
                 f"{path} is empty, which no desk is; put it back or restore a backup, "
                 "or remove it with all files beside it that begin with its name to begin anew"
             )
-        if write_ahead_log.is_left(path):
+        after_crash = write_ahead_log.is_left(path)
+        if after_crash:
             write_ahead_log.require_own(path, header)
         else:
-            _require_whole(path, header)
+            _require_end(path, header)
+        integrity.require_whole(path, after_crash=after_crash)
     except BaseException:
         lock.release()
         raise
     return lock
 
 
-def _require_whole(path: Path, header: bytes) -> None:
+def _require_end(path: Path, header: bytes) -> None:
     """Raise StartError when the file is shorter than its header says; SQLite sees that only where it reads."""
     page_size, pages = int.from_bytes(header[16:18]), int.from_bytes(header[28:32])
     if header.startswith(_MAGIC) and path.stat().st_size < pages * (page_size if page_size > 1 else 65536):
-        raise StartError(f"{path} is damaged: its end is missing; restore a backup")
+        raise StartError(f"{path} is damaged: its end is missing; restore a backup, as the README says")
 
 
 def _require_nothing_left(path: Path, real: Path, *, by_copy: bool) -> None:
     """Raise StartError when the database is gone and not new: what belonged to it is still there."""
-    for left in (write_ahead_log.path_of(real), lock_path(real)):
-        # A copy names its target as a new one; only what would be mixed into it stands in its way.
-        if left.exists() and not (by_copy and left == lock_path(real)):
-            raise StartError(
-                f"{path} is missing, but {left.name} beside it says that there was a desk; put it back or restore "
-                f"a backup, or remove {left.name} to begin anew"
-            )
+    left = []
+    if write_ahead_log.is_left(path):
+        left.append(write_ahead_log.path_of(real))
+    # A copy names its target as a new one; only what would be mixed into it stands in its way.
+    if lock_path(real).exists() and not by_copy:
+        left.append(lock_path(real))
+    if left:
+        names = " and ".join(file.name for file in left)
+        raise StartError(
+            f"{path} is missing, but {names} beside it shows that there was a desk; put it back or restore a backup, "
+            f"or remove {names} to begin anew"
+        )
 
 
 def _make(path: Path, real: Path, *, by_copy: bool) -> None:
