@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import sys
+from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from helpdesk import encoded_tickets
 from tests.conftest import Api
@@ -88,5 +91,30 @@ async def test_memory_is_bounded(api: Api, monkeypatch: pytest.MonkeyPatch) -> N
     assert [t["id"] for t in json.loads(page)["items"]] == list(range(30, 0, -1))
     kept = api.desk.encoded
     assert 0 < kept._full_bytes <= 20_000 and 0 < kept._listed_bytes <= 20_000
-    assert kept._full_bytes == sum(len(t.body) for t in kept._full.values())
+    assert kept._full_bytes == sum(t.size_bytes for t in kept._full.values())
     assert kept._listed_bytes == sum(t.size_bytes for t in kept._listed.values())
+
+
+def size_of(kept: dict[Any, Any]) -> int:
+    """What a cache takes: its table, keys, and all that its values hold."""
+
+    def size(value: Any) -> int:
+        if isinstance(value, Raw):
+            return Raw.__basicsize__ + sys.getsizeof(bytes(value))  # its own __sizeof__ is at fault
+        inner = (
+            value if isinstance(value, tuple) else [getattr(value, n) for n in getattr(value, "__struct_fields__", ())]
+        )
+        return sys.getsizeof(value) + sum(map(size, inner))
+
+    return sys.getsizeof(kept) + sum(size(key) + size(value) for key, value in kept.items())
+
+
+async def test_what_is_counted_is_what_the_tickets_take_and_not_their_bodies_alone(api: Api) -> None:
+    token = await api.token("agent")
+    for n in range(60):
+        await api.ticket(token, description="short")
+        await api.get(f"/api/tickets/{n + 1}", token=token)
+    await api.get("/api/tickets?limit=60", token=token)
+    kept = api.desk.encoded
+    for counted, real in ((kept._full_bytes, size_of(kept._full)), (kept._listed_bytes, size_of(kept._listed))):
+        assert 0.8 < counted / real < 1.25, (counted, real)
