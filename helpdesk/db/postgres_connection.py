@@ -7,6 +7,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
+from helpdesk.db.engine import COMPILED_MAX
 from helpdesk.errors import StartError
 
 CONNECT_TIMEOUT_S = 3
@@ -63,6 +64,7 @@ def open_engine(
                 "tcp_user_timeout": 15_000,
             },
             hide_parameters=True,  # a statement's values are what people wrote; errors are logged
+            query_cache_size=COMPILED_MAX,
             use_native_hstore=False,  # or each new connection asks for a type that we do not use
             **(
                 {"poolclass": QueuePool, "pool_size": connections, "max_overflow": 0}

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from helpdesk.db.commits import CommitListeners
 from helpdesk.db.data_lock import DataLock
@@ -56,18 +56,18 @@ class SqliteDatabase:
         self._loop = asyncio.get_running_loop()
         self._listeners = CommitListeners(on_failure)
         self._opened: list[Reader] = []
-        self._readers = self._lane("reader", path, READERS, READ_WITHIN_S)
-        self._slow_readers = self._lane("slow-reader", path, SLOW_READERS, SLOW_READ_WITHIN_S)
-        self._prompt_reader = Lane("prompt-reader", self._open(path, 1, READ_WITHIN_S))
+        reading = open_engine(path, read_only=True)
+        self._readers = self._lane("reader", reading, READERS, READ_WITHIN_S)
+        self._slow_readers = self._lane("slow-reader", reading, SLOW_READERS, SLOW_READ_WITHIN_S)
+        self._prompt_reader = Lane("prompt-reader", self._connect(reading, 1, READ_WITHIN_S))
         self._writer = Writer(path, problems, self._faults, on_commit=self._listeners.tell, on_failure=on_failure)
         self._files = OpenFiles(path, problems, on_lost_log=on_failure)
 
-    def _lane(self, name: str, path: Path, threads: int, within_s: float) -> Lane[Reader]:
-        return Lane(name, self._open(path, threads, within_s), length_max=WAITING_MAX, refusal=overloaded)
+    def _lane(self, name: str, engine: Engine, threads: int, within_s: float) -> Lane[Reader]:
+        return Lane(name, self._connect(engine, threads, within_s), length_max=WAITING_MAX, refusal=overloaded)
 
-    def _open(self, path: Path, connections: int, within_s: float) -> list[Reader]:
+    def _connect(self, engine: Engine, connections: int, within_s: float) -> list[Reader]:
         """Connect now: at the first use there may be no descriptor left."""
-        engine = open_engine(path, read_only=True)
         opened = [Reader(engine, self._faults, within_s) for _ in range(connections)]
         self._opened += opened
         return opened

@@ -9,8 +9,10 @@ from typing import cast
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
+from helpdesk.db.engine import COMPILED_MAX
 from helpdesk.errors import StartError
 
+PREPARED_MAX = 128  # statements that a connection keeps prepared, about 20 KB each
 READER_CACHE_KIB, WRITER_CACHE_KIB = 4096, 16384
 BUSY_TIMEOUT_MS = 5000
 _PRAGMAS = {
@@ -32,8 +34,11 @@ def open_engine(path: Path, *, read_only: bool) -> Engine:
     """
     engine = create_engine(
         "sqlite://",
-        creator=lambda: sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512),
+        creator=lambda: sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, cached_statements=PREPARED_MAX
+        ),
         poolclass=NullPool,
+        query_cache_size=COMPILED_MAX,
         hide_parameters=True,  # a statement's values are what people wrote; errors are logged
     )
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, not_, or_, select, union_all
 
-from helpdesk.db.engine import Connection
+from helpdesk.db.engine import COMPILED_MAX, Connection
 from helpdesk.db.schema import ticket_tags, tickets
 from helpdesk.messages.fields import Priority, Status
 
@@ -108,7 +108,7 @@ def shape_of(where: Filter) -> Shape:
     return (*used, ("breached", where.breached)) if where.breached is not None else tuple(used)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=COMPILED_MAX)
 def statement(shape: Shape, order: Order, *, any_due: bool, of_ids: bool) -> Select[Any]:
     """The statement for all filters of one shape; its values are bound under the names of Filter."""
     query = _unlimited(shape, order, any_due=any_due, of_ids=of_ids)
@@ -133,7 +133,7 @@ def _unlimited(shape: Shape, order: Order, *, any_due: bool, of_ids: bool) -> Se
     return query.add_columns(key.label("key")).order_by(*_in_order(order, key, tie))
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=COMPILED_MAX)
 def _of_each_status(shape: Shape, order: Order, statuses: int, *, any_due: bool) -> Select[Any]:
     """The same for several statuses: the head of each one's list, which its index has in order, merged.
 

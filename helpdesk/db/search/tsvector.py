@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, cast, column, exi
 from sqlalchemy.dialects.postgresql import TSQUERY
 
 from helpdesk.db import ticket_lists
-from helpdesk.db.engine import Connection
+from helpdesk.db.engine import COMPILED_MAX, Connection
 from helpdesk.db.schema import tickets
 from helpdesk.db.ticket_lists import Filter, Order, Scope, Shape, Stamp
 
@@ -74,7 +74,7 @@ def _tsquery(word: str, scope: Scope) -> str:
     return " | ".join(f"'{place}{word[:WORD_MAX]}':*" for place in _PLACES[scope])
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=COMPILED_MAX)
 def _statement(shape: Shape, order: Order, *, any_due: bool, words: int) -> Select[Any]:
     has_all = _has_all("word", words)
     if order.column != "relevance":
