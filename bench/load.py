@@ -25,10 +25,11 @@ from bench.texts import Texts
 from helpdesk.clock import rfc3339
 from helpdesk.db.data_file import open_data_file
 from helpdesk.db.schema import metadata
+from helpdesk.db.search import body_text
 from helpdesk.db.search.fts5 import DOCUMENT_BITS, PREFIX_INDEXED
 from helpdesk.domain import clocks, sla
 from helpdesk.domain.sla import SlaClock
-from helpdesk.domain.words import index_text
+from helpdesk.domain.words import WORDS_VERSION, index_text
 from helpdesk.messages.fields import PRIORITIES
 from helpdesk.passwords import hash_password
 
@@ -72,7 +73,8 @@ def _add(rows: Rows, ticket_id: int, history: History) -> None:
     entries.append((history.creator + 1, "created", first_fields, 1, history.created_at, False))
     updated_at, first_responded_at, internal_count, version = history.created_at, None, 0, 1
     owner = str(history.creator + 1)
-    search_rows = [(0, index_text(history.title), index_text(history.description), "")]
+    body = index_text(body_text(history.description, " ".join(history.tags)))
+    search_rows = [(0, index_text(history.title), body, "")]
     for n, comment in enumerate(history.comments, 1):
         clock = _settle(entries, clock, 1, comment.at)
         comment_id = (ticket_id - 1) * COMMENTS_EACH + n
@@ -182,6 +184,8 @@ def fill(path: Path, total: int) -> None:
         "INSERT INTO ticket_counts"
         " SELECT status, priority, breached, coalesce(assignee_id, 0), 0, count(*) FROM tickets GROUP BY 1, 2, 3, 4"
     )
+    conn.execute("DELETE FROM search_state")
+    conn.execute("INSERT INTO search_state VALUES (?, '', ?, 0)", (WORDS_VERSION, msgspec.msgpack.encode(())))
     conn.execute("INSERT INTO search (search) VALUES ('optimize')")
     conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     conn.close()

@@ -72,3 +72,16 @@ def nfc(text: str) -> str:
 def nfkd_of(char: str) -> str:
     """Return one character in NFKD: what a compatibility form stands for, with its marks apart."""
     return unicodedata.normalize("NFKD", char)
+
+
+def cut_mark_runs(text: str) -> str:
+    """Return `text` with the first MARKS_MAX marks of every run."""
+    if not has_long_mark_run(text):
+        return text
+    kept: list[str] = []
+    run = 0
+    for char in text:
+        run = run + 1 if is_mark(char) else 0
+        if run <= MARKS_MAX:
+            kept.append(char)
+    return "".join(kept)

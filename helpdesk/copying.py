@@ -15,7 +15,7 @@ from helpdesk.db.copied_rows import TABLES
 from helpdesk.db.copying import CopyFailed, Mark, Place
 from helpdesk.db.engine import Connection
 from helpdesk.db.opening import open_for_copy, place_of
-from helpdesk.domain.words import index_text
+from helpdesk.domain.words import WORDS_VERSION, index_text
 from helpdesk.errors import StartError
 from helpdesk.option_values import parse_database_url
 from helpdesk.standard_streams import write, write_line
@@ -96,7 +96,7 @@ def _run(source_url: str, target_url: str) -> None:
         mark = store.mark(source)
         place = store.begin(target, source=source_place, of=mark, shown=target_place)
         _copy(source, target, mark, place)
-        store.finish(source, target)
+        store.finish(source, target, version=WORDS_VERSION)
         _compare(source, target, mark, target_place)
         store.end(target)
     what = ", ".join(f"{mark.rows[name]:,} {name}" for name in ("tickets", "comments", "users"))

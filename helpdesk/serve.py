@@ -27,6 +27,7 @@ from helpdesk.jobs.expiry import Expiry
 from helpdesk.jobs.runner import Runner
 from helpdesk.jobs.sla import SlaSweep
 from helpdesk.problems import Problems
+from helpdesk.reindexing import reindex_if_outdated
 from helpdesk.standard_streams import write_line
 
 log = logging.getLogger("helpdesk")
@@ -60,8 +61,9 @@ async def serve(config: Config) -> int:
             desk = open_desk(config, SystemClock(), db, problems)
         try:
             with unforeseen_at_start():
-                await _prepare(desk)
-            await _run(desk, sockets, stop)
+                await _prepare(desk, stop)
+            if not stop.is_set():
+                await _run(desk, sockets, stop)
         finally:
             await _close(desk.close(), "Redis")
     finally:
@@ -95,10 +97,13 @@ async def _close(closing: Awaitable[None], part: str) -> None:
         log.error("%s does not close; the process ends without it", part)
 
 
-async def _prepare(desk: Desk) -> None:
-    """Fill a new database, and refuse one that is not safe to serve."""
+async def _prepare(desk: Desk, stop: asyncio.Event) -> None:
+    """Bring the search index up to date, fill a new database, and refuse one that is not safe to serve."""
     try:
         async with desk.db.alone():
+            await reindex_if_outdated(desk, stop.is_set)
+            if stop.is_set():
+                return
             await fill_if_empty(desk)
         await refuse_demo_passwords(desk)
     except Unavailable as error:

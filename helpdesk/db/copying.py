@@ -7,7 +7,7 @@ people see of them are in helpdesk/copying.py.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,13 +19,11 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    bindparam,
     func,
     inspect,
     literal,
     select,
     text,
-    tuple_,
 )
 from sqlalchemy.exc import DBAPIError
 
@@ -34,7 +32,10 @@ from helpdesk.db.copied_rows import TABLES, Key
 from helpdesk.db.engine import Connection, is_sqlite
 from helpdesk.db.migrations.run import COPYING
 from helpdesk.db.schema import comments, ticket_counts, tickets, timeline, users
-from helpdesk.db.search import Document
+from helpdesk.db.search import documents as documents_of
+from helpdesk.db.search import rebuilding
+from helpdesk.db.search.documents import Document, Words
+from helpdesk.db.search.rebuilding import State
 from helpdesk.db.sqlite_connection import driver
 from helpdesk.errors import StartError
 
@@ -73,19 +74,6 @@ _copying = Table(
 )
 
 _MARKS = select(func.coalesce(func.max(timeline.c.id), 0)), select(func.coalesce(func.sum(tickets.c.version), 0))
-_TICKET_TEXTS = (
-    select(tickets.c.id, tickets.c.creator_id, tickets.c.title, tickets.c.description)
-    .where(tickets.c.id > bindparam("ticket_id"))
-    .order_by(tickets.c.id)
-    .limit(bindparam("limit"))
-)
-_COMMENT_TEXTS = (
-    select(comments.c.ticket_id, comments.c.id, tickets.c.creator_id, comments.c.body, comments.c.internal)
-    .join_from(comments, tickets, tickets.c.id == comments.c.ticket_id)
-    .where(tuple_(comments.c.ticket_id, comments.c.id) > tuple_(bindparam("ticket_id"), bindparam("comment_id")))
-    .order_by(comments.c.ticket_id, comments.c.id)
-    .limit(bindparam("limit"))
-)
 _KIND = (tickets.c.status, tickets.c.priority, tickets.c.breached, func.coalesce(tickets.c.assignee_id, 0))
 _RECOUNT = ticket_counts.insert().from_select(
     ["status", "priority", "breached", "assignee", "stripe", "tickets"],
@@ -172,51 +160,47 @@ def copy_batch(source: Connection, target: Connection, place: Place, *, limit: i
     return moved
 
 
-def index_tickets(target: Connection, place: Place, *, limit: int, words: Callable[[str], str]) -> Place:
-    """Index the texts of the next tickets of the target; as `copy_batch`.
-
-    `words` turns a text into what the index is given.
-    """
-    (after,) = place.after or (0,)
-    with target.begin():
-        rows = target.execute(_TICKET_TEXTS, {"ticket_id": after, "limit": limit}).all()
-    if not rows:
-        return place
-    documents = [
-        Document(row.id, 0, row.creator_id, title=words(row.title), body=words(row.description)) for row in rows
-    ]
-    return _index(target, documents, Place(place.step, (rows[-1].id,), place.done + len(rows)))
+def index_tickets(target: Connection, place: Place, *, limit: int, words: Words) -> Place:
+    """Index the texts of the next tickets of the target; as `copy_batch`."""
+    return _index(target, place, documents_of.of_tickets, limit, words)
 
 
-def index_comments(target: Connection, place: Place, *, limit: int, words: Callable[[str], str]) -> Place:
+def index_comments(target: Connection, place: Place, *, limit: int, words: Words) -> Place:
     """The same for the comments, each numbered among those of its ticket."""
-    ticket_id, comment_id, number = place.after or (0, 0, 0)
-    with target.begin():
-        rows = target.execute(_COMMENT_TEXTS, {"ticket_id": ticket_id, "comment_id": comment_id, "limit": limit}).all()
-    if not rows:
-        return place
-    documents = []
-    for row in rows:
-        number = number + 1 if row.ticket_id == ticket_id else 1
-        ticket_id = row.ticket_id
-        texts = {"internal" if row.internal else "body": words(row.body)}
-        documents.append(Document(ticket_id, number, row.creator_id, **texts))
-    return _index(target, documents, Place(place.step, (ticket_id, rows[-1].id, number), place.done + len(rows)))
+    return _index(target, place, documents_of.of_comments, limit, words)
 
 
-def _index(target: Connection, documents: Sequence[Document], moved: Place) -> Place:
+def _index(
+    target: Connection,
+    place: Place,
+    read: Callable[..., tuple[list[Document], Key]],
+    limit: int,
+    words: Words,
+) -> Place:
     with _transaction(target):
-        search.add_all(target, documents)
+        found, after = read(target, place.after, limit=limit, words=words)
+        if not found:
+            return place
+        moved = Place(place.step, after, place.done + len(found))
+        search.add_all(target, found)
         _remember(target, moved)
     return moved
 
 
-def finish(source: Connection, target: Connection) -> None:
-    """What follows from the rows: the counts, and that ids go on where the source's do. May be repeated."""
+def finish(source: Connection, target: Connection, *, version: str) -> None:
+    """What follows from the rows: the counts, and that ids go on where the source's do. May be repeated.
+
+    `version` is that of the words that the target's index was made of. It is stored unless the source's is
+    another: names are copied as the source folds them, and a server then makes index and names anew.
+    """
+    with source.begin():
+        is_of_version = rebuilding.is_whole(source, version)
     with source.begin():
         last = {table: _last_given(source, table) for table in _NUMBERED}
     with _transaction(target):
         recount(target)
+        if is_of_version:
+            rebuilding.store(target, State(version, ""))
         for table, number in last.items():
             _go_on_after(target, table, max(number, _last_given(target, table)))
         if not is_sqlite(target):

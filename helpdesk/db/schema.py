@@ -42,7 +42,7 @@ users = Table(
     Column("username", Text, nullable=False),
     Column("username_key", Text, nullable=False, unique=True),  # the username without case
     Column("name", Text),
-    Column("name_key", Text, nullable=False),  # the name without case, for looking up
+    Column("name_key", Text, nullable=False),  # the name folded (helpdesk/folding.py), for looking up
     Column("email", Text),
     Column("role", Text, nullable=False),
     Column("password_hash", Text, nullable=False),
@@ -213,6 +213,17 @@ idempotency = Table(
     Column("body", LargeBinary, nullable=False),
     Column("created_at", BigInteger, nullable=False, index=True),
     PrimaryKeyConstraint("scope", "key"),
+)
+
+# How far the search index is made, and of which words; see db/search/rebuilding.py. One row; none before the
+# first start.
+search_state = Table(
+    "search_state",
+    metadata,
+    Column("version", Text, nullable=False),
+    Column("step", Text, nullable=False),  # the table that is gone through; "" when the index is whole
+    Column("after", LargeBinary, nullable=False),
+    Column("done", BigInteger, nullable=False),
 )
 
 # The search index on SQLite. `rowid` is `ticket id << 24 | document`: document 0 is the ticket's own

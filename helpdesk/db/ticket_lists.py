@@ -31,6 +31,7 @@ class Filter(msgspec.Struct, frozen=True):
     unassigned: bool = False
     tag: str | None = None
     breached: bool | None = None
+    without_id: int | None = None  # a ticket that is left out
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -89,7 +90,7 @@ Shape = tuple[tuple[str, bool | None], ...]
 
 def values(where: Filter, *, now: int, limit: int, offset: int) -> dict[str, Any]:
     """What `statement` binds."""
-    names = ("owner_id", "creator_id", "assignee_id", "tag", "status", "priority")
+    names = ("owner_id", "creator_id", "assignee_id", "tag", "status", "priority", "without_id")
     return {"now": now, "limit": limit, "offset": offset} | {name: getattr(where, name) for name in names}
 
 
@@ -103,7 +104,7 @@ def any_due(conn: Connection, where: Filter, *, now: int) -> bool:
 
 def shape_of(where: Filter) -> Shape:
     """What `where` filters by, without the values: one statement serves all filters of one shape."""
-    names = ("status", "priority", "owner_id", "creator_id", "assignee_id", "unassigned", "tag")
+    names = ("status", "priority", "owner_id", "creator_id", "assignee_id", "unassigned", "tag", "without_id")
     used: list[tuple[str, bool | None]] = [(name, None) for name in names if getattr(where, name)]
     return (*used, ("breached", where.breached)) if where.breached is not None else tuple(used)
 
@@ -166,6 +167,8 @@ def _conditions(used: dict[str, bool | None], any_due: bool) -> Iterator[ColumnE
         yield tickets.c.assignee_id == bindparam("assignee_id")
     if "unassigned" in used:
         yield tickets.c.assignee_id.is_(None)
+    if "without_id" in used:
+        yield tickets.c.id != bindparam("without_id")
     if "breached" in used:
         yield _is_breached(any_due) if used["breached"] else not_(_is_breached(any_due))
 

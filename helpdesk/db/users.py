@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import msgspec
-from sqlalchemy import bindparam, exists, func, or_, select
+from sqlalchemy import ColumnElement, bindparam, exists, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from helpdesk.db.engine import Connection, is_sqlite, row_as, touch
 from helpdesk.db.row_locks import RowLock, may_wait
 from helpdesk.db.schema import users
+from helpdesk.folding import name_key
 from helpdesk.messages.fields import Role
 
 
@@ -63,11 +64,6 @@ def username_key(username: str) -> str:
     `casefold` would make ASCII letters of others, so that `uſer` would be `user`.
     """
     return username.lower() if username.isascii() else username
-
-
-def name_key(name: str) -> str:
-    """Return a person's name as it is searched, without regard to case."""
-    return name.casefold()
 
 
 def lock(conn: Connection, user_id: int) -> None:
@@ -163,7 +159,7 @@ def count_other_admins(conn: Connection, user_id: int) -> int:
 def page(
     conn: Connection, *, role: Role | None, prefix: str | None, active: bool | None, limit: int, offset: int
 ) -> list[UserRow]:
-    """People in the order of their ids; `prefix` begins their username or name, without case."""
+    """People in the order of their ids; `prefix` begins their username or, folded, their name."""
     query = select(*_COLUMNS).order_by(users.c.id).limit(limit).offset(offset)
     if role is not None:
         query = query.where(users.c.role == role)
@@ -171,10 +167,8 @@ def page(
         query = query.where(users.c.active == active)
     if prefix:
         username, name = username_key(prefix), name_key(prefix)
-        query = query.where(
-            or_(
-                users.c.username_key.between(username, username + _LAST),
-                users.c.name_key.between(name, name + _LAST),
-            )
-        )
+        begins: ColumnElement[bool] = users.c.username_key.between(username, username + _LAST)
+        if name:  # empty where the prefix is punctuation, which begins no name
+            begins = or_(begins, users.c.name_key.between(name, name + _LAST))
+        query = query.where(begins)
     return [row_as(UserRow, row) for row in conn.execute(query)]

@@ -8,7 +8,6 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from helpdesk.db import search
 from helpdesk.db import tickets as store
 from helpdesk.db import timeline as timeline_store
 from helpdesk.db.engine import Connection
@@ -16,7 +15,6 @@ from helpdesk.db.tickets import TicketRow
 from helpdesk.domain import clocks, sla, tickets, timeline, views
 from helpdesk.domain.access import Actor, ticket_to_change
 from helpdesk.domain.tags import normal_tags
-from helpdesk.domain.words import index_text
 from helpdesk.errors import AppError, FieldRequired, Forbidden, PreconditionFailed, VersionMismatch
 from helpdesk.messages.fields import Status
 from helpdesk.messages.tickets import TicketChanges
@@ -136,23 +134,8 @@ def apply(conn: Connection, ticket: TicketRow, wanted: dict[str, Any], *, actor:
     )
     if after.breached and not ticket.breached:
         clocks.record_breach(conn, after, now=now)  # the new minutes were over already
-    if "title" in changes or "description" in changes:
-        search.remove(
-            conn,
-            ticket.id,
-            0,
-            owner_id=ticket.creator_id,
-            title=index_text(ticket.title),
-            body=index_text(ticket.description),
-        )
-        search.add(
-            conn,
-            ticket.id,
-            0,
-            owner_id=ticket.creator_id,
-            title=index_text(after.title),
-            body=index_text(after.description),
-        )
+    if changes.keys() & {"title", "description", "tags"}:
+        tickets.reindex(conn, ticket, after)
     # Read again: a new assignee's name comes from another table.
     return store.by_id(conn, ticket.id) or after
 

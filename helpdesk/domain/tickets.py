@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from helpdesk.db import search, ticket_lists
 from helpdesk.db import tickets as store
 from helpdesk.db import users as user_store
@@ -16,7 +18,7 @@ from helpdesk.domain import clocks, sla, timeline, views
 from helpdesk.domain.access import Actor
 from helpdesk.domain.tags import normal_tag, normal_tags
 from helpdesk.domain.views import TicketView
-from helpdesk.domain.words import index_text, query_words
+from helpdesk.domain.words import index_text, query_words, ticket_number
 from helpdesk.errors import Forbidden, InvalidField, InvalidParam
 from helpdesk.messages.fields import PRIORITIES, STATUSES
 from helpdesk.messages.tickets import ListedTicket, NewTicket, Stats, StatsQuery, TicketsQuery
@@ -49,7 +51,7 @@ def create(conn: Connection, actor: Actor, new: NewTicket, *, now: int, may_set_
     entry = timeline.record(
         conn, ticket_id=ticket.id, version=1, actor=actor, action="created", data=first_fields, now=now
     )
-    search.add(conn, ticket.id, 0, owner_id=actor.id, title=index_text(new.title), body=index_text(new.description))
+    _index(conn, ticket)
     return views.new_ticket(ticket, entry, now=now)
 
 
@@ -83,6 +85,26 @@ def _insert(
     )
 
 
+def _index(conn: Connection, ticket: TicketRow) -> None:
+    title, body = indexed(ticket)
+    search.add(conn, ticket.id, 0, owner_id=ticket.creator_id, title=title, body=body)
+
+
+def reindex(conn: Connection, before: TicketRow, after: TicketRow) -> None:
+    """Let the search find the ticket by its texts after a change, and no more by those before it."""
+    texts = indexed(before)
+    if texts == indexed(after):
+        return
+    title, body = texts
+    search.remove(conn, before.id, 0, owner_id=before.creator_id, title=title, body=body)
+    _index(conn, after)
+
+
+def indexed(ticket: TicketRow) -> tuple[str, str]:
+    """Return the words of a ticket's title, and of its other texts, as the index is given them."""
+    return index_text(ticket.title), index_text(search.body_text(ticket.description, ticket.tags))
+
+
 def checked_assignee(conn: Connection, user_id: int) -> UserRow:
     """The user, who stays so until this transaction ends. Raises InvalidField unless it is an active agent or admin."""
     user = user_store.kept_by_id(conn, user_id)
@@ -106,17 +128,24 @@ def page(conn: Connection, actor: Actor, query: TicketsQuery, show: Show[T], *, 
         if not query.q:
             raise InvalidParam("sort by relevance needs q, the words to look for", "sort")
         sort = "-created_at"  # a q of punctuation only is as if absent
+    where, order = _filter(actor, query, words), Order(sort.removeprefix("-"), sort.startswith("-"))
+    named = _named(conn, where, ticket_number(query.q), now=now)
+    if named is not None:
+        where = replace(where, without_id=named.id)
+    # The ticket that is named comes first, so that all others are one place further back.
+    first = [named] if named is not None and query.offset == 0 else []
+    offset = max(0, query.offset - 1) if named is not None else query.offset
     find = search.page if words else ticket_lists.page
-    stamps = find(
-        conn,
-        _filter(actor, query, words),
-        Order(sort.removeprefix("-"), sort.startswith("-")),
-        now=now,
-        limit=query.limit + 1,
-        offset=query.offset,
-    )
+    stamps = first + find(conn, where, order, now=now, limit=query.limit + 1 - len(first), offset=offset)
     more = len(stamps) > query.limit
     return show(conn, stamps[: query.limit]), query.offset + query.limit if more else None
+
+
+def _named(conn: Connection, where: Filter, number: int | None, *, now: int) -> Stamp | None:
+    """The ticket of that number, if the other filters let it through."""
+    if number is None:
+        return None
+    return next(ticket_lists.stamps(conn, replace(where, words=()), Order(), now=now, ids=[number]), None)
 
 
 def listing(actor: Actor, now: int) -> Show[ListedTicket]:

@@ -1,54 +1,75 @@
-"""What a word is, to the search: one function for the texts and for the queries."""
+"""What a word is, to the search: one function for the texts and for the queries. Its twin is static/js/marks.js."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Sequence
 
-from helpdesk.characters import is_mark, nfc, nfkd_of
+from helpdesk.folding import fold
 
-# Scripts written without blanks: each character is a word of its own. Kana, CJK ideographs (with
-# extension A and the compatibility block), Hangul syllables, and the ideographs above the BMP.
-_CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
+# Stored in the database, which is indexed anew when it differs (DESIGN: old words under a new function would corrupt
+# the index). Raise the number with every change to what the functions below or folding.py give; a test tells when.
+# Another Unicode, which comes with another Python, has other letters.
+WORDS_VERSION = f"2 {unicodedata.unidata_version}"
+
+# Scripts written without blanks: each character is a word of its own. Thai and Lao, Burmese, Khmer, kana, ideographs.
+_ALONE = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u312f\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua9e0-\ua9ff"
+    "\uaa60-\uaa7f\uf900-\ufaff\U0001aff0-\U0001b16f\U00020000-\U0003ffff"
+)
+# The marks of those scripts, which belong to the character before them.
+_ITS_MARKS = (
+    "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece\u102b-\u103e\u1056-\u1059\u105e-\u1060"
+    "\u1062-\u1064\u1067-\u106d\u1071-\u1074\u1082-\u108d\u108f\u109a-\u109d\u17b4-\u17d3\u17dd\u3099\u309a"
+    "\ua9e5\uaa7b-\uaa7d"
+)
+_LETTERS = f"[^ \\-{_ALONE}]+"
+_WORD = re.compile(f"[{_ALONE}][{_ITS_MARKS}]*|{_LETTERS}")
+# Only from the beginning of a word: tried from each of its letters, a long word would cost its square.
+_HYPHENATED = re.compile(f"(?<![^ \\-{_ALONE}]){_LETTERS}(?:-{_LETTERS})+")
 _ASCII_WORD = re.compile("[a-z0-9]+")
-_WORD = re.compile(r"[^\W_]+")
-_CACHED_MAX = 20_000  # characters whose plain form is remembered
-
-
-class _PlainForms(dict[int, str]):
-    """Each character without its marks, for `str.translate`: one character after the other, so that a
-    run of marks is never sorted (`normalize` of a whole text is quadratic in such a run)."""
-
-    def __missing__(self, code: int) -> str:
-        if len(self) >= _CACHED_MAX:
-            self.clear()
-        plain = self[code] = "".join(c for c in nfkd_of(chr(code)) if not is_mark(c))
-        return plain
-
-
-_PLAIN = _PlainForms()
+_ASCII_HYPHENATED = re.compile("(?<![a-z0-9])[a-z0-9]+(?:-[a-z0-9]+)+")
+_PARTS_MAX = 8  # of a hyphenated word that is found joined; what has more is a line of a log
 
 
 def words_of(text: str) -> list[str]:
-    """The words of `text`, in order, without case and diacritics.
+    """Return the words of `text`, in order, without case and diacritics."""
+    return _ASCII_WORD.findall(text.lower()) if text.isascii() else _WORD.findall(fold(text))
 
-    Anything but letters and digits separates; each CJK character is a word of its own.
-    """
+
+def all_words(text: str) -> list[str]:
+    """Return the words of `text`, and its hyphenated words joined, from each of their parts on."""
     if text.isascii():
-        return _ASCII_WORD.findall(text.lower())
-    plain = text.translate(_PLAIN)
-    # Composed again, so that a Hangul syllable is one character; folded last, since folding can
-    # bring marks and capitals back (ẞ, İ).
-    folded = nfc(plain.casefold())
-    return _WORD.findall(_CJK.sub(r" \g<0> ", folded))
+        folded = text.lower()
+        return _ASCII_WORD.findall(folded) + _joined(_ASCII_HYPHENATED.findall(folded))
+    folded = fold(text)
+    return _WORD.findall(folded) + _joined(_HYPHENATED.findall(folded))
+
+
+def _joined(hyphenated: Sequence[str]) -> list[str]:
+    joined: list[str] = []
+    for word in hyphenated:
+        parts = word.split("-")
+        if len(parts) <= _PARTS_MAX:
+            joined += ["".join(parts[first:]) for first in range(len(parts) - 1)]
+    return joined
 
 
 def index_text(text: str) -> str:
-    """Each word of `text` once, with blanks between: what the index is given."""
-    return " ".join(dict.fromkeys(words_of(text)))
+    """Return each word of `text` once, with blanks between: what the index is given."""
+    return " ".join(dict.fromkeys(all_words(text)))
 
 
 def query_words(query: str | None) -> tuple[str, ...]:
-    """The words to look for, each once; empty for a query of punctuation only."""
-    if not query:
-        return ()
-    return tuple(dict.fromkeys(words_of(query)))
+    """Return the words to look for, each once; empty for a query of punctuation only."""
+    return tuple(dict.fromkeys(words_of(query))) if query else ()
+
+
+_NUMBER = re.compile(r"\s*#([1-9][0-9]{0,14})\s*")
+
+
+def ticket_number(query: str | None) -> int | None:
+    """Return the number that a query consists of, like `#1042`; None for any other."""
+    match = _NUMBER.fullmatch(query or "")
+    return int(match[1]) if match else None

@@ -47,5 +47,7 @@ export function matches(query, ticket, me) {
   if (query.creator_id && !person(query.creator_id, ticket.creator)) return false;
   if (query.tag && !ticket.tags.includes(query.tag.toLowerCase())) return false;
   if (query.breached && String(ticket.breached) !== query.breached) return false;
-  return has_all(`${ticket.title} ${ticket.description}`, terms_of(query.q));
+  const terms = terms_of(query.q);
+  if (query.q.trim() === `#${ticket.id}`) return true;
+  return has_all([ticket.title, ticket.description, ...ticket.tags].join("\n"), terms);
 }

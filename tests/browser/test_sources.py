@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
+import unicodedata
 from pathlib import Path
 
 import pytest
+
+from helpdesk.domain.words import index_text
 
 from .conftest import HERE, ROOT, absent
 
@@ -53,6 +57,25 @@ def test_the_pure_modules_pass_their_own_tests() -> None:
     tests = sorted(str(path) for path in (HERE / "unit").glob("*.test.mjs"))
     done = subprocess.run([node, "--test", *tests], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+_EACH_CHARACTER = """
+import { readFileSync } from "node:fs";
+import { index_words } from "%s";
+const found = JSON.parse(readFileSync(0, "utf8")).map((c) => index_words(`a${c}b か${c} x-${c}y`));
+process.stdout.write(JSON.stringify(found));
+"""
+
+
+def test_the_browser_makes_the_words_that_the_server_makes() -> None:
+    """Of every character that this Python knows: the twins agree on what it folds to, joins and separates."""
+    node = shutil.which("node") or absent("node is not installed")
+    known = [c for c in map(chr, range(0x110000)) if unicodedata.category(c) not in ("Cn", "Cs", "Co")]
+    script = _EACH_CHARACTER % (STATIC / "js" / "marks.js").as_uri()
+    command = [node, "--input-type=module", "-e", script]
+    done = subprocess.run(command, input=json.dumps(known), capture_output=True, text=True, timeout=120, check=True)
+    pairs = zip(known, json.loads(done.stdout), strict=True)
+    assert [f"U+{ord(c):04X}" for c, found in pairs if index_text(f"a{c}b か{c} x-{c}y").split(" ") != found] == []
 
 
 def test_the_types_in_the_comments_hold() -> None:

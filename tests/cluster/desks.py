@@ -19,11 +19,13 @@ from helpdesk.db import users as user_store
 from helpdesk.db.copied_rows import TABLES
 from helpdesk.db.engine import Connection
 from helpdesk.db.migrations.run import prepare_postgres, prepare_sqlite
+from helpdesk.db.search import rebuilding
+from helpdesk.db.search.rebuilding import State
 from helpdesk.db.ticket_lists import Filter, Order
 from helpdesk.domain import clocks, comments, demo, idempotency, ticket_changes, tickets
 from helpdesk.domain.access import Actor
 from helpdesk.domain.idempotency import Answer, Claim
-from helpdesk.domain.words import query_words
+from helpdesk.domain.words import WORDS_VERSION, query_words
 from helpdesk.messages.comments import NewComment
 from helpdesk.messages.tickets import NewTicket
 from tests.conftest import START
@@ -75,6 +77,7 @@ def path_of(url: str) -> Path:
 
 
 def fill(conn: Connection) -> None:
+    rebuilding.store(conn, State(WORDS_VERSION, ""))
     demo.seed(conn, ["hash"] * len(demo.ACCOUNTS), now=START)
     admin, agent, user = (actor(conn, name) for name in ("admin", "agent", "user"))
     for username, name in (("zoe", None), ("Ärmel", "Änne Straße"), ("bo", "")):
@@ -128,11 +131,11 @@ def say(
 
 
 def contents(conn: Connection) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows of all tables but the counts, which are split differently where several write."""
+    """All rows of all tables but the counts, which are split differently where several write, and the index's state."""
     found = {
         name: sorted((tuple(row) for row in conn.execute(select(table))), key=repr)
         for name, table in schema.metadata.tables.items()
-        if name != "ticket_counts"
+        if name not in ("ticket_counts", "search_state")
     }
     assert set(found) == set(TABLES)
     return found
@@ -149,6 +152,11 @@ def searches(conn: Connection) -> list[list[int]]:
                     page = search.page(conn, where, order, now=START, limit=50, offset=0)
                     pages.append([stamp.id for stamp in page])
     return pages
+
+
+def is_indexed(conn: Connection) -> bool:
+    """Whether a server would leave the search index as it is."""
+    return rebuilding.is_whole(conn, WORDS_VERSION)
 
 
 def counts(conn: Connection) -> list[Any]:

@@ -24,6 +24,7 @@ from tests.cluster.desks import (
     copy,
     counts,
     fill,
+    is_indexed,
     path_of,
     row,
     say,
@@ -50,6 +51,15 @@ def test_a_desk_there_and_back_is_the_same_desk(
         assert desks.ask(url, contents) == before
         assert desks.ask(url, searches) == found
         assert desks.ask(url, counts) == counted
+        assert desks.ask(url, is_indexed)
+
+
+def test_a_desk_with_names_of_another_release_is_indexed_anew_after_the_copy(desks: Desks, desk: str) -> None:
+    desks.do(desk, "UPDATE search_state SET version = '1'")
+    target = desks.new_url("sqlite")
+    path_of(target).unlink()
+    assert copy(desk, target) == 0
+    assert not desks.ask(target, is_indexed)
 
 
 def test_a_copied_desk_goes_on(desks: Desks, desk: str) -> None:

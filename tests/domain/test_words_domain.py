@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import string
 import unicodedata
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpdesk.domain.words import index_text, query_words, words_of
+from helpdesk import folding
+from helpdesk.domain import words
+from helpdesk.domain.words import all_words, index_text, query_words, ticket_number, words_of
+from tests.search_table import TABLE
 
 # Letters of many scripts, marks, digits and punctuation; without lone surrogates, which no request brings in.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -25,9 +31,12 @@ letters = st.text(st.characters(categories=["Lu", "Ll"], max_codepoint=0x24F), m
         ("ΣΊΣΥΦΟΣ σίσυφος", ["σισυφοσ", "σισυφοσ"]),
         ("İstanbul", ["istanbul"]),
         ("ﬁle ＡＢＣ", ["file", "abc"]),
-        ("印刷が壊れた", ["印", "刷", "か", "壊", "れ", "た"]),
+        ("印刷が壊れた", ["印", "刷", "が", "壊", "れ", "た"]),
         ("v2東京3", ["v2", "東", "京", "3"]),
-        ("한글", ["한", "글"]),
+        ("한글", ["한글"]),
+        ("Wi-Fi", ["wi", "fi"]),
+        ("§ 5 °C 20 €", ["5", "°", "c", "20", "€"]),
+        ("½ ㍿", ["1", "2", "株", "式", "会", "社"]),
         ('NEAR("a" OR b*) AND -c:^d', ["near", "a", "or", "b", "and", "c", "d"]),
         ("… — !?", []),
         ("", []),
@@ -44,9 +53,11 @@ def test_the_words_of_the_words_are_the_words(text: str) -> None:
 
 
 @given(texts)
-def test_a_word_holds_letters_and_digits_only(text: str) -> None:
+def test_a_word_holds_letters_digits_and_their_marks_or_is_one_symbol(text: str) -> None:
     for word in words_of(text):
-        assert word and all(unicodedata.category(c)[0] in "LN" for c in word)
+        kinds = {unicodedata.category(c)[0] for c in word}
+        assert word and (kinds <= {"L", "N", "M"} or len(word) == 1)
+        assert not set(word) & set(string.punctuation)
 
 
 @given(texts)
@@ -83,10 +94,72 @@ def test_the_index_and_a_query_name_each_word_once() -> None:
     assert query_words("no NO nö yes") == ("no", "yes")
 
 
-@pytest.mark.parametrize("query", [None, "", "  ", '"*()-:^'])
+@pytest.mark.parametrize("query", [None, "", "  ", '"*()-:^', string.punctuation, "… — !?", "\u00ad\u200b", "\u2003"])
 def test_a_query_without_words_is_empty(query: str | None) -> None:
     assert query_words(query) == ()
 
 
 def test_no_word_of_a_query_is_dropped() -> None:
     assert len(query_words(" ".join(f"w{n}" for n in range(1000)))) == 1000
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row["text"])
+def test_a_text_has_the_words_that_find_it(row: dict[str, Any]) -> None:
+    there = index_text(row["text"]).split()
+
+    def is_found_by(query: str) -> bool:
+        return all(any(word.startswith(wanted) for word in there) for wanted in query_words(query))
+
+    assert [q for q in row["finds"] if not is_found_by(q)] == []
+    assert [q for q in row["misses"] if is_found_by(q)] == []
+
+
+def test_a_hyphenated_word_is_joined_from_each_of_its_parts_on() -> None:
+    assert all_words("non-Wi-Fi a--b -c d- e - f") == [
+        "non",
+        "wi",
+        "fi",
+        "a",
+        "b",
+        "c",
+        "d",
+        "e",
+        "f",
+        "nonwifi",
+        "wifi",
+    ]
+    dashes = "-".join("abcdefghi")
+    assert all_words(dashes) == list("abcdefghi")
+    assert len(index_text("-".join(["word"] * 4000))) == len("word")
+
+
+@pytest.mark.parametrize(
+    ("query", "number"),
+    [
+        ("#1042", 1042),
+        (" #7 ", 7),
+        ("1042", None),
+        ("#1042 vpn", None),
+        ("#0", None),
+        ("#" + "9" * 5000, None),
+        (None, None),
+    ],
+)
+def test_a_number_sign_and_a_number_alone_name_a_ticket(query: str | None, number: int | None) -> None:
+    assert ticket_number(query) == number
+
+
+@pytest.mark.skipif(unicodedata.unidata_version != "14.0.0", reason="the digest is that of Unicode 14")
+def test_the_version_changes_with_the_words() -> None:
+    """Old words under a new function would corrupt the index. When this fails, raise WORDS_VERSION."""
+    characters = (chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
+    given = "\n".join([index_text(f"a{c}b-か{c}") for c in characters] + [index_text(row["text"]) for row in TABLE])
+    digest = hashlib.sha256(given.encode()).hexdigest()[:16]
+    assert (words.WORDS_VERSION, digest) == ("2 14.0.0", "c7b185659a499b43")
+
+
+@given(texts)
+def test_a_folded_name_begins_like_its_folded_beginning(text: str) -> None:
+    key = folding.name_key(text)
+    assert folding.name_key(key) == key
+    assert key == " ".join(key.split())

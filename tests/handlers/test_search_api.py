@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import string
 from urllib.parse import quote
 
 import pytest
 
 from tests.conftest import Api
+from tests.search_table import TABLE
 
 pytestmark = pytest.mark.gen_test
 
@@ -29,7 +31,7 @@ async def found(api: Api, token: str, q: str, more: str = "") -> list[int]:
         ("Łódź", "łódz"),
         ("東京タワー", "東京"),
         ("東京タワー", "タワー"),
-        ("서울시청", "시청"),
+        ("서울시청", "서울"),
         ("error-code 0x8007", "error code"),
         ("error-code 0x8007", "0x80"),
         ("ﬁle ①", "file 1"),
@@ -144,3 +146,94 @@ async def test_every_word_of_a_long_query_counts(api: Api) -> None:
     await api.ticket(token, description=" ".join(words))
     assert await found(api, token, " ".join(words)) == [1]
     assert await found(api, token, " ".join([*words, "absent"])) == []
+
+
+async def test_the_shared_table_of_texts_and_queries_holds(api: Api) -> None:
+    """The same table runs through the words' function and through the browser's twin."""
+    token = await api.token()
+    for row in TABLE:
+        (number,) = [(await api.ticket(token, title="x", description=row["text"]))["id"]]
+        finds = {q: number in await found(api, token, q, "&limit=100") for q in row["finds"]}
+        misses = {q: number in await found(api, token, q, "&limit=100") for q in row["misses"]}
+        assert all(finds.values()), {q for q, hit in finds.items() if not hit}
+        assert not any(misses.values()), {q for q, hit in misses.items() if hit}
+
+
+async def test_a_query_of_nothing_that_is_a_word_is_as_if_absent(api: Api) -> None:
+    token = await api.token()
+    await api.ticket(token)
+    for q in (string.punctuation, "\u00ad", "…", "#", "\u200b\u2060"):
+        assert await found(api, token, q) == [1], q
+
+
+async def test_tags_count_as_text_until_they_are_taken_away(api: Api) -> None:
+    token = await api.token("agent")
+    await api.ticket(token, tags=["wi-fi", "Büro_2", "東京"])
+    await api.ticket(token)
+    for q in ("wifi", "wi", "buro", "2", "京", "buro jams"):
+        assert await found(api, token, q) == [1], q
+    await api.patch("/api/tickets/1", {"version": 1, "tags": ["büro_2", "lan"]}, token=token)
+    assert [await found(api, token, q) for q in ("wifi", "京", "buro", "lan")] == [[], [], [1], [1]]
+    await api.patch("/api/tickets/1", {"version": 2, "title": "Renamed", "tags": []}, token=token)
+    assert [await found(api, token, q) for q in ("lan", "buro", "renamed", "printer")] == [[], [], [1], [2]]
+
+
+async def test_a_number_alone_finds_its_ticket_first(api: Api) -> None:
+    requester, agent = await api.token(), await api.token("agent")
+    await api.ticket(agent)
+    await api.ticket(requester, title="Like ticket 2, 3 and 1")
+    for _ in range(3):
+        await api.ticket(requester, title="Again, 3 times", priority="high")
+    assert await found(api, requester, "#3") == [3, 5, 4, 2]
+    assert await found(api, requester, " #3 ", "&sort=created_at") == [3, 2, 4, 5]
+    assert await found(api, requester, "#3", "&sort=relevance") == [3, 5, 4, 2]
+    assert await found(api, requester, "3") == [5, 4, 3, 2]
+    assert await found(api, requester, "#3 again") == [5, 4, 3]
+    # In pages, under other filters, and only for those who may see it.
+    pages = [await found(api, requester, "#3", f"&limit=1&offset={n}") for n in range(5)]
+    assert pages == [[3], [5], [4], [2], []]
+    assert await found(api, requester, "#3", "&priority=medium") == [2]
+    assert await found(api, requester, "#2", "&priority=medium") == [2]
+    assert (await found(api, requester, "#1"), await found(api, agent, "#1")) == ([2], [1, 2])
+    assert await found(api, agent, "#99") == [] and await found(api, agent, "#" + "9" * 400) == []
+    response = await api.get("/api/tickets?q=%233&limit=4", token=requester)
+    assert response.json["next_offset"] is None
+    assert (await api.get("/api/tickets?q=%233&limit=3", token=requester)).json["next_offset"] == 3
+
+
+async def test_a_hyphenated_word_of_a_comment_and_a_change_is_found_joined(api: Api) -> None:
+    token = await api.token("agent")
+    await api.ticket(token)
+    await api.post("/api/tickets/1/comments", {"body": "See the know-how."}, token=token)
+    await api.patch("/api/tickets/1", {"version": 1, "description": "The Wi-Fi is off."}, token=token)
+    assert [await found(api, token, q) for q in ("knowhow", "wifi", "wi-fi off")] == [[1], [1], [1]]
+    entries = (await api.get("/api/tickets/1/timeline?q=wifi", token=token)).json["items"]
+    assert [entry["action"] for entry in entries] == ["updated"]
+
+
+async def test_people_are_found_without_case_and_diacritics(api: Api) -> None:
+    staff = await api.token("agent")
+    names = ["İsmail Yılmaz", "Łukasz Żak", "Ana-María Núñez", "山田太郎", "ＡＮＡ", "Straße", "Zoe\u0308"]
+    ids = {name: (await api.register(username=f"p{n}", name=name))["user"]["id"] for n, name in enumerate(names)}
+
+    async def people(q: str) -> list[int]:
+        return [u["id"] for u in (await api.get(f"/api/users?q={quote(q)}", token=staff)).json["items"]]
+
+    for q, name in [
+        ("ismail", "İsmail Yılmaz"),
+        ("ISMAIL Y", "İsmail Yılmaz"),
+        ("ısmaıl yilmaz", "İsmail Yılmaz"),
+        ("lukasz zak", "Łukasz Żak"),
+        ("ana maria", "Ana-María Núñez"),
+        ("ana-m", "Ana-María Núñez"),
+        ("山田", "山田太郎"),
+        ("strasse", "Straße"),
+        ("zoé", "Zoe\u0308"),
+        ("p0", "İsmail Yılmaz"),
+    ]:
+        assert await people(q) == [ids[name]], q
+    assert await people("ana") == [ids["Ana-María Núñez"], ids["ＡＮＡ"]]
+    assert await people("yilmaz") == [] and await people("*") == [] and await people("%") == []
+    me = (await api.register(name="before"))["token"]
+    await api.patch("/api/me", {"name": "Øyvind"}, token=me)
+    assert len(await people("oyvind")) == 1

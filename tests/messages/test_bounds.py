@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from helpdesk.characters import MARKS_MAX, has_long_mark_run, is_blank
 from helpdesk.domain.tags import normal_tags
-from helpdesk.domain.words import query_words, words_of
+from helpdesk.domain.words import index_text, query_words, words_of
 from helpdesk.errors import AppError, FieldRequired, InvalidField, InvalidParam, UnknownField
 from helpdesk.messages.accounts import AccountChanges, Credentials, MyChanges, NewAccount, UsersQuery
 from helpdesk.messages.comments import NewComment
@@ -40,6 +40,11 @@ def hides_its_marks(n: int) -> str:
     return "a" + (ACUTE * 29 + "\uff9e\u200b" + CEDILLA * 29 + "\u00ad\u3099") * (n // 62)
 
 
+def one_long_word(n: int) -> str:
+    """Regular expressions that look for more than a word may try it from each of its letters."""
+    return "é" + "a" * n
+
+
 def refused(do: Callable[[], object]) -> type[AppError] | None:
     try:
         do()
@@ -61,6 +66,8 @@ DOORS: dict[str, Callable[[str], object]] = {
     "many statuses": lambda t: parse_query(TicketsQuery, {"status": [b"open"] * len(t)}),
     "tags as stored": lambda t: normal_tags([t[:20]] * 20),
     "words": words_of,
+    "indexed words": index_text,
+    "indexed ASCII words": lambda t: index_text("a" * len(t)),
     "words of a query": query_words,
 }
 
@@ -76,7 +83,7 @@ def cpu_s(do: Callable[[], object]) -> float:
 
 
 @pytest.mark.parametrize("door", DOORS)
-@pytest.mark.parametrize("text", [sorts_badly, hides_its_marks])
+@pytest.mark.parametrize("text", [sorts_badly, hides_its_marks, one_long_word])
 def test_the_cost_of_a_text_grows_with_its_length_at_most(door: str, text: Callable[[int], str]) -> None:
     small, large = text(10_000), text(40_000)
     assert cpu_s(lambda: DOORS[door](large)) < 8 * cpu_s(lambda: DOORS[door](small))

@@ -7,22 +7,13 @@ nothing a person typed is ever read as a search engine's syntax.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from helpdesk.db.engine import Connection, is_sqlite
 from helpdesk.db.search import fts5, fts5_pages, tsvector
+from helpdesk.db.search.documents import Document, body_text
 from helpdesk.db.ticket_lists import Filter, Order, Stamp
 
-
-class Document(NamedTuple):
-    """One text of a ticket that `owner_id` created; its places hold words with blanks between."""
-
-    ticket_id: int
-    number: int
-    owner_id: int
-    title: str = ""
-    body: str = ""
-    internal: str = ""
+__all__ = ["Document", "add", "add_all", "body_text", "page", "remove"]
 
 
 def add(
@@ -42,7 +33,7 @@ def add(
 def add_all(conn: Connection, documents: Sequence[Document]) -> None:
     """Index many new documents."""
     if not is_sqlite(conn):
-        tsvector.add_all(conn, [(d.ticket_id, d.number, d.title, d.body, d.internal) for d in documents])
+        tsvector.add_all(conn, documents)
         return
     for ticket_id, number, owner_id, title, body, internal in documents:
         fts5.add(conn, ticket_id, number, owner_id=owner_id, title=title, body=body, internal=internal)

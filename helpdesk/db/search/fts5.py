@@ -64,6 +64,13 @@ def remove(conn: Connection, ticket_id: int, document: int, *, owner_id: int, ti
     driver(conn).execute(_DELETE, (rowid, str(owner_id), title, body))
 
 
+def remove_all(conn: Connection) -> None:
+    """Empty the index."""
+    driver(conn).execute("INSERT INTO search (search) VALUES ('delete-all')")
+    driver(conn).execute("DELETE FROM words")
+    conn.info.pop("known_words", None)
+
+
 def expression(conn: Connection, word: str, scope: Scope, owner_id: int | None) -> str:
     """The FTS5 query for words that begin with `word` (letters and digits only) where `scope` says.
 

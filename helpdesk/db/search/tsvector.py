@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 from helpdesk.db import ticket_lists
 from helpdesk.db.engine import COMPILED_MAX, Connection
 from helpdesk.db.schema import tickets
+from helpdesk.db.search.documents import Document
 from helpdesk.db.ticket_lists import Filter, Order, Scope, Shape, Stamp
 
 # Words that the planner may begin with, the longest first, since they are the rarest; it weighs all
@@ -29,22 +30,31 @@ _INSERT = text(
     "INSERT INTO search (ticket_id, document, words)"
     " VALUES (:ticket_id, :document, array_to_tsvector(CAST(:words AS text[])))"
 )
+_REPLACE = text(f"{_INSERT.text} ON CONFLICT (ticket_id, document) DO UPDATE SET words = excluded.words")
 _DELETE = _search.delete().where(
     _search.c.ticket_id == bindparam("row_ticket"), _search.c.document == bindparam("row_document")
 )
 
 
-def add_all(conn: Connection, documents: Sequence[tuple[int, int, str, str, str]]) -> None:
-    """Index new documents: ticket, number, and the words of title, body and internal note, with blanks between."""
-    rows = [
-        {
-            "ticket_id": ticket_id,
-            "document": number,
-            "words": [*_lexemes("t", title), *_lexemes("b", body), *_lexemes("i", internal)],
-        }
-        for ticket_id, number, title, body, internal in documents
+def add_all(conn: Connection, documents: Sequence[Document]) -> None:
+    """Index new documents."""
+    if documents:
+        conn.execute(_INSERT, [_row(document) for document in documents])
+
+
+def replace_all(conn: Connection, documents: Sequence[Document]) -> None:
+    """Index documents, whether they are in the index already or not."""
+    if documents:
+        conn.execute(_REPLACE, [_row(document) for document in documents])
+
+
+def _row(document: Document) -> dict[str, Any]:
+    words = [
+        *_lexemes("t", document.title),
+        *_lexemes("b", document.body),
+        *_lexemes("i", document.internal),
     ]
-    conn.execute(_INSERT, rows)
+    return {"ticket_id": document.ticket_id, "document": document.number, "words": words}
 
 
 def _lexemes(place: str, words: str) -> Iterable[str]:
