@@ -6,6 +6,8 @@ import json
 import re
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -309,6 +311,20 @@ def test_nginx_passes_on_what_the_server_says(four: Cluster, token: str) -> None
     assert json.loads(send(four.url, "GET", "/api/openapi.json").body)["openapi"] == "3.1.0"
     intent = Intent("POST", "/api/tickets", NEW | {"title": "Through nginx"})
     assert intent.insist(four.url, token).status == 201
+
+
+def test_nginx_logs_the_method_of_what_it_answers_itself(four: Cluster) -> None:
+    for method, headers in (
+        ("POST", {"Content-Length": str(3 * 2**20)}),
+        ("PATCH", {"Content-Length": str(3 * 2**20)}),
+    ):
+        request = urllib.request.Request(f"{four.url}/api/{method.lower()}", method=method, headers=headers)
+        with pytest.raises(urllib.error.HTTPError, match="413"):
+            urllib.request.urlopen(request, timeout=10)
+    lines = (four.nginx.folder / "helpdesk.log").read_text().splitlines()
+    for method in ("POST", "PATCH"):
+        (line,) = [line for line in lines if f'path="/api/{method.lower()}"' in line]
+        assert f" method={method} " in line and " status=413 " in line
 
 
 def test_nginx_says_whose_address_it_is(cluster: Cluster) -> None:
