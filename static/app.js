@@ -12,6 +12,7 @@ import { own_page } from "./js/own_page.js";
 import * as router from "./js/router.js";
 import * as session from "./js/session.js";
 import { open_palette } from "./js/palette.js";
+import { outbox, send_for } from "./js/sending.js";
 import { shell } from "./js/shell.js";
 import { wear_theme } from "./js/theme.js";
 import { home_path, standing_views } from "./js/views.js";
@@ -31,6 +32,7 @@ const routes = [
   late(/^\/tickets\/(\d+)$/, () => import("./js/ticket_view.js"), (m) => m.ticket_view),
   late(/^\/dashboard$/, styled(() => import("./js/dashboard_view.js")), (m) => m.dashboard_view, session.is_staff),
   late(/^\/people$/, styled(() => import("./js/people_view.js")), (m) => m.people_view, session.is_admin),
+  late(/^\/unsent$/, () => import("./js/drafts_view.js"), (m) => m.drafts_view),
   late(/^\/account$/, styled(() => import("./js/account_view.js")), (m) => m.account_view),
   late(/^\/console$/, styled(() => import("./js/console_view.js")), (m) => m.console_view),
   { pattern: /^/, open: missing_view },
@@ -90,6 +92,7 @@ function entered() {
 }
 function left() {
   disconnect();
+  send_for(null);
   forget_list();
   forget_agents();
   for (const box of document.querySelectorAll("dialog[open]")) /** @type {HTMLDialogElement} */ (box).close();
@@ -115,6 +118,7 @@ function dress() {
   frame = null;
   const me = session.user();
   if (!me) { fill(app, router.main()); return; }
+  send_for(me.id);
   frame = shell(router.main(), { sign_out });
   fill(app, frame.element);
   connect(me.id);
@@ -134,9 +138,19 @@ function missing_view() {
   return { element, title: "No such page", close: () => {} };
 }
 
+/** A reply whose ticket one does not look at any more. @param {{kind: string, letter: import("./js/outbox.js").Letter}} event */
+function report_letter({ kind, letter }) {
+  const is_here = location.pathname === `/tickets/${letter.ticket_id}`;
+  if (is_here || kind === "changed") return;
+  const show = { label: "Show", run: () => router.go(`/tickets/${letter.ticket_id}`) };
+  if (kind === "sent") note(`Your reply to ticket ${letter.ticket_id} was sent.`, { tone: "good", action: show });
+  else note(`Your reply to ticket ${letter.ticket_id} could not be sent. ${letter.problem}`, { tone: "bad", action: show, stay: true });
+}
+
 async function begin() {
   wear_theme();
   mount_notices();
+  outbox.listen(report_letter);
   api.use_hooks({ unauthenticated, waiting: show_wait });
   // What the address names is fetched beside the questions who and what, not after them.
   const wanted = routes.find((route) => route.pattern.test(location.pathname));

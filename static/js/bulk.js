@@ -37,7 +37,7 @@ export function bulk_bar({ chosen, apply, clear, known_tags }) {
       if (abort.signal.aborted) break;
       try {
         // Nobody is asked in the middle: where both touched the field, theirs stays and the report names it.
-        const { ticket: after, outcome } = await save(ticket, edits_of(ticket), { signal: abort.signal, ask: async () => null });
+        const { ticket: after, outcome } = await save(ticket, edits_of(ticket), { ask: async () => null });
         apply(after);
         if (outcome === "kept_theirs") report.conflicts.push(after);
         else report.done += 1;

@@ -59,7 +59,7 @@ export async function set_field(ticket, edits, apply) {
   const { ticket: after, outcome } = await save(ticket, edits);
   apply(after);
   if (outcome === "saved") note(`Ticket ${after.id}: ${said_edits(edits, after)}.`, { tone: "good" });
-  else note_outcome(outcome);
+  else note_outcome(outcome, after);
 }
 
 /** @param {Record<string, any>} edits @param {any} ticket */

@@ -1,45 +1,53 @@
-// Writing a reply or an internal note. The two look different all over, so that none is taken for the other.
+// Writing a reply or an internal note. The two look different all over, so that none is taken for the
+// other. What is sent goes to the outbox at once; here the next text may be written.
 import * as api from "./api.js";
 import { name_of } from "./badges.js";
-import { drop_draft, keep_draft, read_draft } from "./drafts.js";
+import { Draft, discard, drafts_of, on_drafts } from "./drafts.js";
 import { fill, h, uid } from "./dom.js";
 import { icon } from "./icons.js";
-import { is_staff, user } from "./session.js";
+import { is_composing } from "./typing.js";
+import { length_line } from "./lengths.js";
+import { outbox } from "./sending.js";
+import { desk, is_staff, user } from "./session.js";
 import { quotation } from "./text_body.js";
+
+const AFTER = [["", "and leave the status"], ["in_progress", "and take up work"], ["pending", "and wait for the requester"], ["resolved", "and resolve"]];
 
 /**
  * @param {number} ticket_id
- * @param {{sent: (comment: any, then: string) => void, find: (id: number) => any}} acts `then` is a status to set, or ""
+ * @param {{queued: (letter: import("./outbox.js").Letter) => void, find: (id: number) => any, leave: () => void}} acts
+ * `leave` puts the focus where single keys work
  */
 export function composer(ticket_id, acts) {
   const me = user();
   const name = `reply.${ticket_id}`;
-  const kept = read_draft(me.id, name);
-  let key = kept?.key ?? api.new_key();
-  let internal = Boolean(kept?.internal) && is_staff();
-  /** @type {number|null} */ let parent = kept?.parent ?? null;
+  const draft = new Draft(me.id, name);
+  let internal = Boolean(draft.value?.internal) && is_staff();
+  /** @type {number|null} */ let parent = draft.value?.parent ?? null;
   let locked = false;
-  let busy = false;
-  const abort = new AbortController();
 
   const id = uid("composer");
-  const text = h("textarea.input.composer__text", { id, rows: 4, maxlength: 20000, value: kept?.body ?? "", dir: "auto",
-    oninput: keep, onkeydown: (e) => { if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) { e.preventDefault(); send(); } else if (e.key === "Escape") text.blur(); } });
+  const text = h("textarea.input.composer__text", { id, rows: 4, value: draft.value?.body ?? "", dir: "auto", oninput: keep, onkeydown: pressed });
+  const length = length_line(text, desk().limits.comment_characters);
   const label = h("label.visually-hidden", { for: id });
   const kinds = h("div.segments.composer__kinds", { role: "group", "aria-label": "Kind" });
   const answering = h("p.composer__answering", { hidden: true });
   const warning = h("p.composer__warning", { hidden: true }, icon("lock", "small"), "Only the desk sees this. The requester does not.");
-  const error = h("p.form-error", { role: "alert" });
-  const then = h("select.input.input--select.composer__then", { "aria-label": "After sending" }, [["", "and leave the status"], ["in_progress", "and take up work"], ["pending", "and wait for the requester"], ["resolved", "and resolve"]].map(([v, l]) => h("option", { value: v }, l)));
+  const others = h("div.composer__others");
+  const then = h("select.input.input--select.composer__then", { "aria-label": "After sending", onchange: keep }, AFTER.map(([v, l]) => h("option", { value: v, selected: v === draft.value?.then }, l)));
   const submit = h("button.button.button--primary.composer__send", { type: "submit" });
   const element = h("form.composer", { "aria-label": "Write", onsubmit: (e) => { e.preventDefault(); send(); } },
-    is_staff() && kinds, answering, label, text, warning, error,
+    others, is_staff() && kinds, answering, label, text, length.element, warning,
     h("div.composer__foot", h("span.muted.composer__hint", h("kbd", "Ctrl"), " ", h("kbd", "Enter"), " sends"), is_staff() && then, submit));
 
+  /** @param {KeyboardEvent} event */
+  function pressed(event) {
+    if (is_composing(event)) return;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); send(); } else if (event.key === "Escape") acts.leave();
+  }
   function keep() {
-    fill(error);
-    if (text.value.trim()) keep_draft(me.id, name, { body: text.value, parent, internal, key });
-    else drop_draft(me.id, name);
+    if (text.value.trim()) draft.keep({ body: text.value, parent, internal, then: then.value });
+    else draft.drop();
   }
   function paint() {
     const answered = parent === null ? null : acts.find(parent);
@@ -51,58 +59,66 @@ export function composer(ticket_id, acts) {
     warning.hidden = !internal;
     label.textContent = internal ? "Internal note" : "Reply";
     text.placeholder = internal ? "A note for the desk" : is_staff() ? "Write to the requester" : "Write a reply";
-    submit.textContent = busy ? "Sending…" : internal ? "Add internal note" : "Send reply";
+    submit.textContent = internal ? "Add internal note" : "Send reply";
     answering.hidden = parent === null;
-    fill(answering, `Answering ${answered ? name_of(answered.author) : `reply ${parent}`} `, h("button.icon-button", { "aria-label": "Answer the ticket instead", onclick: () => { parent = null; keep(); paint(); text.focus(); } }, icon("close", "small")));
+    fill(answering, "Answering ", h("bdi", answered ? name_of(answered.author) : `reply ${parent}`), " ", h("button.icon-button", { "aria-label": "Answer the ticket instead", onclick: () => { parent = null; keep(); paint(); text.focus(); } }, icon("close", "small")));
   }
   function set_internal(value) { internal = value; keep(); paint(); }
 
-  async function send() {
-    const body = text.value;
-    if (busy || !body.trim()) return text.focus();
-    busy = true;
-    submit.disabled = true;
-    text.readOnly = true;
-    paint();
-    try {
-      const answer = await api.post(`/api/tickets/${ticket_id}/comments`, { body, ...(parent !== null && { parent }), ...(internal && { internal: true }) }, { key, signal: abort.signal });
-      drop_draft(me.id, name);
-      key = api.new_key();
-      text.value = "";
-      parent = null;
-      internal = false;
-      const status = then.value;
-      then.value = "";
-      acts.sent(answer.body, status);
-    } catch (problem) {
-      refused(problem);
-    } finally {
-      busy = false;
-      submit.disabled = false;
-      text.readOnly = false;
-      paint();
-    }
-    return undefined;
+  /** Other unsent texts for this ticket, of other tabs or of before. */
+  function paint_others() {
+    // What this tab shows was sent in another one, unchanged: it is not unsent any more.
+    if (draft.is_gone() && text.value === draft.value?.body) clear();
+    const kept = drafts_of(me.id, name).filter((other) => other.id !== draft.id && other.value?.body);
+    fill(others, kept.map((other) => h("p.composer__other", "Another unsent text: ", h("q", { dir: "auto" }, first_words(other.value.body)), " ",
+      h("button.link-button", { onclick: () => show(other) }, "Open it"), " ", h("button.link-button", { onclick: () => discard(other) }, "Discard it"))));
   }
-  function refused(problem) {
-    if (problem.name === "AbortError") return;
-    if (problem.code === "IDEMPOTENCY_KEY_REUSED") {
-      key = api.new_key();
-      keep();
-      fill(error, "An earlier version of this text was sent already; look above before you send this one too.");
-    } else fill(error, problem.message);
+  /** @param {import("./drafts.js").Kept} other */
+  function show(other) {
+    draft.switch_to(other);
+    restore(other.value);
     text.focus();
   }
+  function restore(value) {
+    text.value = value.body;
+    parent = value.parent ?? null;
+    internal = Boolean(value.internal) && is_staff();
+    then.value = value.then ?? "";
+    length.check();
+    paint();
+    paint_others();
+  }
+  function clear() {
+    draft.drop();
+    restore({ body: "" });
+  }
 
+  function send() {
+    if (!text.value.trim() || length.check()) return text.focus();
+    const letter = outbox.add({ ticket_id, body: text.value, parent, internal, then: is_staff() ? then.value : "", key: api.new_key() });
+    clear();
+    acts.queued(letter);
+    return undefined;
+  }
+
+  const stop = on_drafts(paint_others);
   paint();
+  paint_others();
   return {
     element, paint,
-    close: () => abort.abort(),
+    close: stop,
     /** @param {boolean} [as_note] */
     focus(as_note) {
       if (as_note !== undefined && is_staff() && !(locked && !as_note)) set_internal(as_note);
       text.focus({ preventScroll: true });
       element.scrollIntoView({ block: "nearest" });
+    },
+    /** Take a text back that was not sent; what stands here stays a draft. @param {import("./outbox.js").Letter} letter */
+    take_back(letter) {
+      draft.begin_anew();
+      restore(letter);
+      keep();
+      this.focus();
     },
     /** @param {any} comment @param {boolean} quoting */
     answer(comment, quoting) {
@@ -117,3 +133,6 @@ export function composer(ticket_id, acts) {
     },
   };
 }
+
+/** @param {string} text */
+const first_words = (text) => (text.length > 60 ? `${text.slice(0, 60).trim()}…` : text);

@@ -4,26 +4,63 @@ import * as api from "./api.js";
 import { note } from "./announce.js";
 import { name_of, PRIORITY_NAMES, STATUS_NAMES } from "./badges.js";
 import { open_dialog } from "./dialog.js";
-import { h } from "./dom.js";
+import { h, one_line } from "./dom.js";
+import { too_long } from "./lengths.js";
+import { desk, user } from "./session.js";
 import { sort_edit } from "./merge.js";
 
+/**
+ * @typedef {{ticket: any, outcome: "saved"|"merged"|"chosen"|"kept_theirs"|"undecided", typed?: Record<string, string>}} Saved
+ * "undecided": the person left the choice, with the texts as they were typed there; nothing was sent
+ */
+
+const OWN_MAX = 50; // tickets whose own edits are remembered
 const FIELD_NAMES = /** @type {Record<string, string>} */ ({ title: "Title", description: "Description", status: "Status", priority: "Priority", tags: "Tags", assignee_id: "Assignee", sla_minutes: "SLA minutes" });
 
 /**
  * @param {any} base the ticket that the edit began from
  * @param {Record<string, any>} edits under PATCH's names
- * @param {{key?: string, signal?: AbortSignal, ask?: typeof choose}} [options] `ask` null-like: report instead of asking
- * @returns {Promise<{ticket: any, outcome: "saved"|"merged"|"chosen"|"kept_theirs"}>}
+ * @param {{key?: string, ask?: (current: any, clashes: any[]) => Promise<any>}} [options] `ask` null-like: report instead of asking
+ * @returns {Promise<Saved>}
  */
-export async function save(base, edits, { key = api.new_key(), signal, ask = choose } = {}) {
-  let version = base.version;
+export function save(base, edits, options = {}) {
+  // One after the other: a second edit begins from what the first one made.
+  const before = queues.get(base.id) ?? Promise.resolve();
+  const saving = before.then(() => save_now(own_version(base), edits, options));
+  const settled = saving.then(() => {}, () => {});
+  queues.set(base.id, settled);
+  settled.then(() => { if (queues.get(base.id) === settled) queues.delete(base.id); });
+  return saving;
+}
+/** The edits of each ticket that are under way. @type {Map<number, Promise<void>>} */
+const queues = new Map();
+/** The newest result of own edits, and the version from which on nobody else changed the ticket. @type {Map<number, {since: number, ticket: any}>} */
+const own = new Map();
+
+/** The ticket as own edits left it, where nothing but those happened since `base`. @param {any} base */
+function own_version(base) {
+  const last = own.get(base.id);
+  return last && last.since <= base.version && base.version < last.ticket.version ? last.ticket : base;
+}
+/** @param {any} before @param {any} after */
+function remember(before, after) {
+  const last = own.get(after.id);
+  const since = last && last.ticket.version === before.version ? last.since : before.version;
+  own.delete(after.id);
+  own.set(after.id, { since, ticket: after });
+  if (own.size > OWN_MAX) own.delete([...own.keys()][0]);
+}
+
+/** @param {any} base @param {Record<string, any>} edits @param {{key?: string, ask?: (current: any, clashes: any[]) => Promise<any>}} options @returns {Promise<Saved>} */
+async function save_now(base, edits, { key = api.new_key(), ask = choose }) {
   let from = base;
   let to_send = edits;
   /** @type {"saved"|"merged"|"chosen"} */
   let outcome = "saved";
   for (;;) {
     try {
-      const answer = await api.patch(`/api/tickets/${base.id}`, { version, ...to_send }, { key, signal });
+      const answer = await api.patch(`/api/tickets/${base.id}`, { version: from.version, ...to_send }, { key });
+      remember(from, answer.body);
       return { ticket: answer.body, outcome };
     } catch (error) {
       if (error.code !== "VERSION_MISMATCH") throw error;
@@ -31,24 +68,31 @@ export async function save(base, edits, { key = api.new_key(), signal, ask = cho
       const { send, clashes } = sort_edit(from, current, changed, to_send);
       if (clashes.length) {
         const choice = await ask(current, clashes);
+        if (choice?.typed) return { ticket: current, outcome: "undecided", typed: choice.typed };
         if (!choice) return { ticket: current, outcome: "kept_theirs" };
-        Object.assign(send, choice);
+        Object.assign(send, choice.values);
         outcome = "chosen";
       } else if (outcome === "saved") outcome = "merged";
       if (!Object.keys(send).length) return { ticket: current, outcome: clashes.length ? "kept_theirs" : "merged" };
       from = current;
-      version = current.version;
       to_send = send;
       key = api.new_key(); // another request: the old key belongs to the old body
     }
   }
 }
 
-/** Say how a save went, where it did not simply go. @param {string} outcome */
-export function note_outcome(outcome) {
-  if (outcome === "merged") note("Someone else changed this ticket meanwhile. Your change did not touch theirs, so both are kept.", { tone: "good" });
+/** Who changed a ticket last, as its timeline says; "Someone else" where it does not. @param {any} ticket */
+function last_hand(ticket) {
+  const others = (ticket?.timeline ?? []).filter((e) => e.action === "updated" && e.actor && e.actor.id !== user().id);
+  return others.length ? name_of(others.at(-1).actor) : "Someone else";
+}
+
+/** Say how a save went, where it did not simply go. @param {string} outcome @param {any} [ticket] as it is now */
+export function note_outcome(outcome, ticket) {
+  if (outcome === "merged") note(`${last_hand(ticket)} changed this ticket meanwhile. Your change did not touch theirs, so both are kept.`, { tone: "good" });
   if (outcome === "chosen") note("Saved as you chose.", { tone: "good" });
   if (outcome === "kept_theirs") note("Their version stays. Nothing of it was changed.");
+  if (outcome === "undecided") note("Nothing was saved: you have not chosen yet.");
 }
 
 /** A value in words. @param {string} field @param {any} value @param {any} ticket */
@@ -63,27 +107,34 @@ function said(field, value, ticket) {
 export const people = new Map();
 
 /**
- * Show both values of each field; resolves with the values to send, null to keep theirs.
+ * Show both values of each field; resolves with the values to send, null to keep theirs, or, when it is
+ * dismissed, with what was typed.
  * @param {any} current @param {{field: string, theirs: any, mine: any}[]} clashes
- * @returns {Promise<Record<string, any>|null>}
+ * @returns {Promise<{values: Record<string, any>, typed?: undefined}|{typed: Record<string, string>}|null>}
  */
 export async function choose(current, clashes) {
+  const parts = clashes.map((clash) => field_choice(clash, current));
+  parts[0].element.querySelector("input[type=radio]").setAttribute("autofocus", "");
   const answer = await open_dialog({
     title: `Ticket ${current.id} changed while you were editing`,
     wide: true,
     class: "conflict",
     body: (close) => {
-      const parts = clashes.map((clash) => field_choice(clash, current));
-      const send = () => close(Object.assign({}, ...parts.map((p) => p.read())));
+      const error = h("p.form-error", { role: "alert" });
+      function send() {
+        const values = Object.assign({}, ...parts.map((p) => p.read()));
+        error.textContent = ["title", "description"].map((f) => too_long(values[f] ?? "", desk().limits[`${f}_characters`])).find(Boolean) ?? "";
+        if (!error.textContent) close({ values });
+      }
       return h("form", { method: "dialog", onsubmit: (e) => { e.preventDefault(); send(); } },
-        h("p.muted", "You and someone else changed the same thing. Choose what the ticket should say; nothing is lost until you do."),
-        parts.map((p) => p.element),
+        h("p.muted", "You and ", h("bdi", last_hand(current)), " changed the same thing. Choose what the ticket should say; nothing is lost until you do."),
+        parts.map((p) => p.element), error,
         h("div.dialog__actions",
           h("button.button", { onclick: () => close(null) }, "Keep all of theirs"),
           h("button.button.button--primary", { type: "submit" }, "Save my choice")));
     },
   });
-  return answer ?? null;
+  return answer === undefined ? { typed: Object.assign({}, ...parts.map((p) => p.typed())) } : answer;
 }
 
 /** @param {{field: string, theirs: any, mine: any}} clash @param {any} current */
@@ -99,6 +150,7 @@ function field_choice({ field, theirs, mine }, current) {
     h("div.conflict__sides",
       side("theirs", "Theirs, as it is now", h("div.conflict__value", said(field, theirs, current))),
       side("mine", "Yours", own)));
-  const read = () => (element.querySelector("input[value=mine]").checked ? { [field]: is_text ? own.value : mine } : {});
-  return { element, read };
+  const read = () => (element.querySelector("input[value=mine]").checked ? { [field]: is_text ? own_text() : mine } : {});
+  const own_text = () => (field === "title" ? one_line(own.value) : own.value);
+  return { element, read, typed: () => (is_text ? { [field]: own_text() } : {}) };
 }

@@ -4,6 +4,7 @@ import { ago } from "./clock.js";
 import { fill, h } from "./dom.js";
 import { entry_words } from "./entry_text.js";
 import { icon } from "./icons.js";
+import { local } from "./storage.js";
 import { text_body } from "./text_body.js";
 
 /** @typedef {"together"|"replies"|"timeline"} Mode */
@@ -16,7 +17,7 @@ const DEEPEST = 4;
  * @param {{reply: (comment: any) => void, quote: (comment: any) => void, copy_link: (comment: any) => void, earlier: () => Promise<void>}} acts
  */
 export function conversation(acts) {
-  let mode = /** @type {Mode} */ (localStorage.getItem(MODE) ?? "together");
+  let mode = /** @type {Mode} */ (local.get(MODE) ?? "together");
   /** @type {any[]} */ let comments = [];
   /** @type {any[]} */ let entries = [];
   let hidden_before = 0;
@@ -46,7 +47,7 @@ export function conversation(acts) {
 
   function show_mode(next) {
     mode = next;
-    localStorage.setItem(MODE, mode);
+    local.set(MODE, mode);
     paint();
     /** @type {any} */ (tabs.querySelector(`[data-part=${mode}]`)).focus();
   }

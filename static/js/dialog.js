@@ -18,11 +18,27 @@ export function open_dialog({ title, body, wide = false, class: extra = "" }) {
         h("button.icon-button", { "aria-label": "Close", onclick: () => close() }, icon("close"))),
       h("div.dialog__body", body(close)));
     box.addEventListener("close", () => { box.remove(); resolve(result); });
-    box.addEventListener("click", (event) => { if (event.target === box) close(); });
+    // What holds a form holds something chosen or typed: only its own buttons and Esc leave it.
+    close_outside(box, () => box.querySelector("form") !== null);
     document.body.append(box);
     box.showModal();
     box.querySelector("[autofocus]")?.focus();
   });
+}
+
+/**
+ * Close a modal by a press outside it. A press that began inside, as when one marks text, is none; nor is
+ * one while the modal holds what a person chose or typed.
+ * @param {HTMLDialogElement} box @param {() => boolean} [holds]
+ */
+export function close_outside(box, holds = () => false) {
+  let began_outside = false;
+  const is_outside = (event) => {
+    const { left, right, top, bottom } = box.getBoundingClientRect();
+    return event.target === box && (event.clientX < left || event.clientX > right || event.clientY < top || event.clientY > bottom);
+  };
+  box.addEventListener("pointerdown", (event) => { began_outside = is_outside(event); });
+  box.addEventListener("click", (event) => { if (began_outside && is_outside(event) && !holds()) box.close(); });
 }
 
 /** Ask yes or no. @param {string} title @param {string} text @param {string} yes the button's words @returns {Promise<boolean>} */

@@ -58,6 +58,9 @@ export function hidden(text) {
   return h("span.visually-hidden", text);
 }
 
+/** Text as a one-line field takes it: a tab or a line break is a space. @param {string} text */
+export const one_line = (text) => text.replace(/[\t\n\r\v\f\u0085\u2028\u2029]+/g, " ");
+
 let serial = 0;
 /** An id that is new on this page. @param {string} stem */
 export function uid(stem) {

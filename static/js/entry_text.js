@@ -1,7 +1,9 @@
 // A timeline entry as a sentence.
+import { agents } from "./agents.js";
 import { name_of, PRIORITY_NAMES, STATUS_NAMES } from "./badges.js";
 import { people } from "./conflict.js";
 import { h } from "./dom.js";
+import { is_staff } from "./session.js";
 import { minutes_said } from "./time.js";
 
 /** Remember the people of a ticket: entries name assignees by id only. @param {any} ticket */
@@ -46,3 +48,9 @@ function tag_words(was, is, b) {
 }
 
 const person = (id) => people.get(id) ?? "someone at the desk";
+
+/** Entries name assignees by id; staff can look the unknown ones up. @param {any[]} timeline */
+export async function meet_assignees(timeline) {
+  const ids = timeline.flatMap((e) => e.data.changes?.assignee_id ?? []).filter((v) => v !== null && !people.has(v));
+  if (ids.length && is_staff()) for (const p of await agents().catch(() => [])) people.set(p.id, name_of(p));
+}

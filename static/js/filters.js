@@ -8,6 +8,7 @@ import { same } from "./merge.js";
 import { pick } from "./picker.js";
 import { is_plain, OPEN } from "./query.js";
 import { is_staff } from "./session.js";
+import { when_typed } from "./typing.js";
 
 const TYPING_MS = 320;
 const SORTS = [["", "Newest first"], ["created_at", "Oldest first"], ["-updated_at", "Last changed"], ["sla_deadline", "Due first"], ["-priority", "Priority"]];
@@ -19,11 +20,11 @@ const SORTS = [["", "Newest first"], ["created_at", "Oldest first"], ["-updated_
 export function filter_bar(on_query, known_tags) {
   /** @type {import("./query.js").Query} */
   let query;
-  let timer = 0;
   const search_id = uid("search");
   const search = h("input.input.filters__search", { id: search_id, type: "search", placeholder: "Search title, text and replies", autocomplete: "off", "aria-keyshortcuts": "/",
-    oninput: () => { clearTimeout(timer); timer = window.setTimeout(typed, TYPING_MS); } });
-  const typed = () => { clearTimeout(timer); if (search.value.trim() !== query.q) on_query({ ...query, q: search.value.trim(), sort: query.sort === "relevance" ? "" : query.sort }, { typing: true }); };
+  });
+  const typed = () => { forget(); if (search.value.trim() !== query.q) on_query({ ...query, q: search.value.trim(), sort: query.sort === "relevance" ? "" : query.sort }, { typing: true }); };
+  const forget = when_typed(search, TYPING_MS, typed);
   const chips = h("div.filters__chips");
   const sort = h("select.input.input--select.filters__sort", { "aria-label": "Sort by", onchange: () => on_query({ ...query, sort: sort.value }, { typing: false }) });
   const form = h("form.filters", { role: "search", onsubmit: (e) => { e.preventDefault(); typed(); } },
@@ -61,7 +62,7 @@ export function filter_bar(on_query, known_tags) {
   return {
     element: form,
     focus: () => { search.focus(); search.select(); },
-    close: () => clearTimeout(timer),
+    close: forget,
     /** @param {import("./query.js").Query} next */
     show(next) {
       const held = chips.contains(document.activeElement) ? [...chips.children].indexOf(/** @type {any} */ (document.activeElement)) : -1;

@@ -1,6 +1,8 @@
 // Single-key shortcuts, with their list. They rest while one types, while a dialog is open, and when turned off.
 import { open_dialog, dialog_is_open } from "./dialog.js";
 import { h } from "./dom.js";
+import { local } from "./storage.js";
+import { is_composing } from "./typing.js";
 
 /** @typedef {{keys: string, label: string, group: string, run: (event: KeyboardEvent) => void}} Shortcut `keys` such as "j" or "g d" */
 
@@ -28,8 +30,8 @@ function is_typing(target) {
 
 /** @param {KeyboardEvent} event */
 function pressed(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  if (is_typing(event.target) || dialog_is_open() || localStorage.getItem(OFF)) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || is_composing(event)) return;
+  if (is_typing(event.target) || dialog_is_open() || local.get(OFF)) return;
   const together = first && Date.now() - first_at < SEQUENCE_MS ? `${first} ${event.key}` : event.key;
   const shortcut = find(together) ?? find(event.key);
   first = "";
@@ -49,7 +51,7 @@ export function start_keys() { document.addEventListener("keydown", pressed); }
 export function show_keys() {
   const groups = new Map();
   for (const s of [...sets].flat()) groups.set(s.group, [...(groups.get(s.group) ?? []), s]);
-  const toggle = h("input", { type: "checkbox", checked: !localStorage.getItem(OFF), onchange: () => (toggle.checked ? localStorage.removeItem(OFF) : localStorage.setItem(OFF, "1")) });
+  const toggle = h("input", { type: "checkbox", checked: !local.get(OFF), onchange: () => (toggle.checked ? local.remove(OFF) : local.set(OFF, "1")) });
   open_dialog({
     title: "Keyboard shortcuts",
     wide: true,

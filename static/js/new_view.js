@@ -1,16 +1,19 @@
-// A new ticket. Its Idempotency-Key is made with the form and kept in the draft, so neither a double click,
-// a retry nor a reload makes two.
+// A new ticket. The key of what was sent is kept in the draft, so neither a double click, a retry nor a
+// reload makes two.
 import * as api from "./api.js";
 import { note } from "./announce.js";
 import { marked, PRIORITY_NAMES, status_badge } from "./badges.js";
 import { assignee_options } from "./agents.js";
-import { drop_draft, keep_draft, read_draft } from "./drafts.js";
+import { Draft } from "./drafts.js";
 import { fill, h, hidden, uid } from "./dom.js";
 import { terms_of } from "./marks.js";
 import { go } from "./router.js";
 import { desk, is_staff, user } from "./session.js";
+import { length_line } from "./lengths.js";
+import { same } from "./merge.js";
 import { OPEN } from "./query.js";
 import { minutes_said } from "./time.js";
+import { is_composing, when_typed } from "./typing.js";
 
 const TYPING_MS = 450;
 
@@ -18,31 +21,38 @@ const TYPING_MS = 450;
 export function new_view(context) {
   void context;
   const me = user();
-  const draft = read_draft(me.id, "new");
-  let key = draft?.key ?? api.new_key();
+  const draft = new Draft(me.id, "new");
+  const kept = draft.value;
+  /** The request that was sent last, with its key: the same again, even after a reload, is done once. */
+  let intent = kept?.intent ?? null;
   let busy = false;
-  const abort = new AbortController();
   const priorities = desk().priorities;
 
+  /** @param {string} label @param {any} input @param {any} [hint] */
   const field = (label, input, hint = null) => {
     input.id ||= uid("field");
     return h("div.field", h("label.field__label", { for: input.id }, label), input, hint);
   };
-  const title = h("input.input", { name: "title", required: true, maxlength: 200, autofocus: true, autocomplete: "off", value: draft?.title ?? "" });
-  const description = h("textarea.input", { name: "description", required: true, maxlength: 20000, rows: 9, value: draft?.description ?? "" });
-  const priority = h("select.input.input--select", { name: "priority" }, Object.keys(PRIORITY_NAMES).map((p) => h("option", { value: p, selected: p === (draft?.priority ?? "medium") }, `${PRIORITY_NAMES[p]} (${minutes_said(priorities[p])} to resolve)`)));
-  const tags = h("input.input", { name: "tags", autocomplete: "off", value: draft?.tags ?? "", placeholder: "network, printer" });
+  const title = h("input.input", { name: "title", required: true, autofocus: true, autocomplete: "off", dir: "auto", value: kept?.title ?? "" });
+  const title_length = length_line(title, desk().limits.title_characters);
+  const description = h("textarea.input", { name: "description", required: true, rows: 9, dir: "auto", value: kept?.description ?? "" });
+  const description_length = length_line(description, desk().limits.description_characters);
+  const priority = h("select.input.input--select", { name: "priority" }, Object.keys(PRIORITY_NAMES).map((p) => h("option", { value: p, selected: p === (kept?.priority ?? "medium") }, `${PRIORITY_NAMES[p]} (${minutes_said(priorities[p])} to resolve)`)));
+  const tags = h("input.input", { name: "tags", autocomplete: "off", dir: "auto", value: kept?.tags ?? "", placeholder: "network, printer" });
   const assignee = h("select.input.input--select", { name: "assignee" }, h("option", { value: "" }, "Nobody yet"));
   const error = h("p.form-error", { role: "alert" });
   const submit = h("button.button.button--primary", { type: "submit" }, "Create ticket");
   const similar = h("aside.similar", { "aria-label": "Similar tickets", "aria-live": "polite" });
-  const recovered = h("p.recovered", { hidden: !draft }, "Your unsent text was kept. ", h("button.link-button", { onclick: start_over }, "Start over"));
+  const recovered = h("p.recovered", { hidden: !kept }, "Your unsent text was kept. ", h("button.link-button", { onclick: start_over }, "Start over"));
 
-  const read = () => ({ title: title.value, description: description.value, priority: priority.value, tags: tags.value, key });
-  const changed = () => (title.value || description.value || tags.value ? keep_draft(me.id, "new", read()) : drop_draft(me.id, "new"));
+  const read = () => ({ title: title.value, description: description.value, priority: priority.value, tags: tags.value, assignee: assignee.value || chosen_assignee, intent });
+  const changed = () => (title.value || description.value || tags.value ? draft.keep(read()) : draft.drop());
+  /** Until the list of agents has come. */
+  let chosen_assignee = kept?.assignee ?? "";
   function start_over() {
-    drop_draft(me.id, "new");
-    key = api.new_key();
+    draft.drop();
+    intent = null;
+    chosen_assignee = "";
     form.reset();
     for (const input of [title, description, tags]) input.value = "";
     priority.value = "medium";
@@ -53,16 +63,22 @@ export function new_view(context) {
 
   async function send() {
     if (busy) return;
+    if (title_length.check()) { title.focus(); return; }
+    if (description_length.check()) { description.focus(); return; }
     busy = true;
     submit.disabled = true;
     submit.textContent = "Creating…";
     fill(error);
     const body = { title: title.value, description: description.value, priority: priority.value, tags: tags.value.split(/[,\s]+/).filter(Boolean), ...(assignee.value && { assignee_id: Number(assignee.value) }) };
+    if (!intent || !same(intent.body, body)) intent = { key: api.new_key(), body };
+    changed();
+    draft.write();
     try {
-      const { body: ticket } = await api.post("/api/tickets", body, { key, signal: abort.signal });
-      drop_draft(me.id, "new");
-      note(`Ticket ${ticket.id} is open.`, { tone: "good" });
-      go(`/tickets/${ticket.id}`);
+      // Not ended with the page: what was sent is finished, and said.
+      const { body: ticket } = await api.post("/api/tickets", body, { key: intent.key });
+      draft.drop();
+      note(`Ticket ${ticket.id} is open.`, { tone: "good", ...(!form.isConnected && { action: { label: "Show", run: () => go(`/tickets/${ticket.id}`) } }) });
+      if (form.isConnected) go(`/tickets/${ticket.id}`);
     } catch (problem) {
       refused(problem);
     } finally {
@@ -72,17 +88,12 @@ export function new_view(context) {
     }
   }
   function refused(problem) {
-    if (problem.name === "AbortError") return;
-    if (problem.code === "IDEMPOTENCY_KEY_REUSED") {
-      key = api.new_key();
-      changed();
-      fill(error, "An earlier version of this text was created already. ", h("a", { href: "/tickets" }, "Look at your tickets"), " before you create another one.");
-    } else fill(error, problem.message);
+    if (!form.isConnected) { note(`The new ticket was not created: ${problem.message} What you wrote is kept under New ticket.`, { tone: "bad", stay: true }); return; }
+    fill(error, problem.message);
     const named = form.querySelector(`[name="${problem.field}"]`);
     if (named instanceof HTMLElement) { named.setAttribute("aria-invalid", "true"); named.focus(); }
   }
 
-  let timer = 0;
   let asking = new AbortController();
   async function look() {
     asking.abort();
@@ -103,18 +114,18 @@ export function new_view(context) {
       h("a", { href: `/tickets/${t.id}`, dir: "auto" }, h("span.muted", hidden("Ticket "), `${t.id} `), marked(t.title, words)), status_badge(t.status)))));
   }
 
-  title.addEventListener("input", () => { clearTimeout(timer); timer = window.setTimeout(look, TYPING_MS); });
-  const form = h("form.new__form", { onsubmit: (e) => { e.preventDefault(); send(); }, oninput: (e) => { e.target.removeAttribute("aria-invalid"); changed(); }, onkeydown: (e) => { if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) { e.preventDefault(); form.requestSubmit(); } } },
-    recovered, field("Title", title, h("p.field__hint", "What is wrong, in a line.")), similar,
-    field("Description", description, h("p.field__hint", "What happened, since when, for whom.")),
+  const forget_look = when_typed(title, TYPING_MS, look);
+  const form = h("form.new__form", { onsubmit: (e) => { e.preventDefault(); send(); }, oninput: (e) => { e.target.removeAttribute("aria-invalid"); changed(); }, onkeydown: (e) => { if (!is_composing(e) && e.key === "Enter" && (e.ctrlKey || e.metaKey)) { e.preventDefault(); form.requestSubmit(); } } },
+    recovered, field("Title", title, [title_length.element, h("p.field__hint", "What is wrong, in a line.")]), similar,
+    field("Description", description, [description_length.element, h("p.field__hint", "What happened, since when, for whom.")]),
     h("div.new__row", field("Priority", priority), field("Tags", tags), is_staff() && field("Assignee", assignee)),
     error, h("div.form-actions", h("a.button", { href: "/tickets" }, "Cancel"), submit));
-  if (is_staff()) assignee_options().then((list) => assignee.append(...list.filter((o) => o.value !== null).map((o) => h("option", { value: o.value }, o.label + (o.hint === "me" ? " (me)" : ""))))).catch(() => {});
-  if (draft?.title) look();
+  if (is_staff()) assignee_options().then((list) => assignee.append(...list.filter((o) => o.value !== null).map((o) => h("option", { value: o.value, selected: String(o.value) === chosen_assignee }, o.label + (o.hint === "me" ? " (me)" : ""))))).catch(() => {});
+  if (kept?.title) look();
 
   return {
     element: h("section.page.page--narrow", h("header.page__header", h("h1.page__title", "New ticket")), form),
     title: "New ticket",
-    close: () => { clearTimeout(timer); asking.abort(); abort.abort(); },
+    close: () => { forget_look(); asking.abort(); },
   };
 }

@@ -1,12 +1,14 @@
 // The command palette on Ctrl/Cmd-K: go anywhere, do what the page offers, open a ticket by number, search.
 import * as api from "./api.js";
 import { status_badge } from "./badges.js";
+import { close_outside } from "./dialog.js";
 import { fill, h, uid } from "./dom.js";
 import { write_query } from "./query.js";
 import { go } from "./router.js";
 import { is_admin, is_staff } from "./session.js";
 import { show_keys } from "./keys.js";
 import { turn_theme } from "./theme.js";
+import { is_composing, when_typed } from "./typing.js";
 import { standing_views } from "./views.js";
 
 /** @typedef {{label: string, hint?: string, sign?: Node, run: () => void}} Command */
@@ -35,7 +37,6 @@ export function open_palette() {
   /** @type {Command[]} */ let shown = [];
   /** @type {Command[]} */ let found = [];
   let at = 0;
-  let timer = 0;
   let asking = new AbortController();
   const list_id = uid("commands");
   const input = h("input.picker__input", { type: "text", role: "combobox", "aria-label": "Command, ticket number or words to search", "aria-expanded": "true", "aria-controls": list_id, "aria-autocomplete": "list", autocomplete: "off", spellcheck: "false", placeholder: "Type a command, a ticket number or words" });
@@ -69,8 +70,10 @@ export function open_palette() {
     }
     paint();
   }
-  input.addEventListener("input", () => { at = 0; paint(); clearTimeout(timer); timer = window.setTimeout(ask, TYPING_MS); });
+  input.addEventListener("input", () => { at = 0; paint(); });
+  const forget = when_typed(input, TYPING_MS, ask);
   input.addEventListener("keydown", (event) => {
+    if (is_composing(event)) return undefined;
     if (event.key === "ArrowDown" || event.key === "ArrowUp") at = (at + (event.key === "ArrowDown" ? 1 : shown.length - 1)) % shown.length;
     else if (event.key === "Enter" && shown[at]) { event.preventDefault(); return take(shown[at]); }
     else return undefined;
@@ -78,8 +81,8 @@ export function open_palette() {
     paint();
     return undefined;
   });
-  box.addEventListener("click", (event) => { if (event.target === box) box.close(); });
-  box.addEventListener("close", () => { clearTimeout(timer); asking.abort(); box.remove(); });
+  close_outside(box);
+  box.addEventListener("close", () => { forget(); asking.abort(); box.remove(); });
   document.body.append(box);
   paint();
   box.showModal();

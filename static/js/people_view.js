@@ -7,6 +7,7 @@ import { confirmed } from "./dialog.js";
 import { fill, h, hidden } from "./dom.js";
 import { icon } from "./icons.js";
 import { user } from "./session.js";
+import { when_typed } from "./typing.js";
 
 const PAGE = 50;
 const TYPING_MS = 320;
@@ -14,9 +15,9 @@ const TYPING_MS = 320;
 /** @returns {import("./router.js").View} */
 export function people_view() {
   let offset = 0;
-  let timer = 0;
   let abort = new AbortController();
-  const search = h("input.input.filters__search", { type: "search", "aria-label": "Search people", placeholder: "Name or username begins with", oninput: () => { clearTimeout(timer); timer = window.setTimeout(restart, TYPING_MS); } });
+  const search = h("input.input.filters__search", { type: "search", "aria-label": "Search people", placeholder: "Name or username begins with" });
+  const forget = when_typed(search, TYPING_MS, restart);
   const role = h("select.input.input--select", { "aria-label": "Role", onchange: restart }, h("option", { value: "" }, "Every role"), Object.keys(ROLE_NAMES).map((r) => h("option", { value: r }, ROLE_NAMES[r])));
   const active = h("select.input.input--select", { "aria-label": "State", onchange: restart }, [["", "Active or not"], ["true", "Active"], ["false", "Deactivated"]].map(([v, l]) => h("option", { value: v }, l)));
   const rows = h("tbody");
@@ -67,5 +68,5 @@ export function people_view() {
     return row;
   }
   load();
-  return { element, title: "People", close: () => { clearTimeout(timer); abort.abort(); } };
+  return { element, title: "People", close: () => { forget(); abort.abort(); } };
 }

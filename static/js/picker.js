@@ -1,6 +1,8 @@
 // Choose from a list, by mouse, touch or keyboard: status, priority, assignee, tags. Type to narrow.
+import { close_outside } from "./dialog.js";
 import { fill, h, uid } from "./dom.js";
 import { icon } from "./icons.js";
+import { is_composing } from "./typing.js";
 
 /** @typedef {{value: any, label: string, hint?: string, sign?: Node}} Option */
 
@@ -20,11 +22,13 @@ export function pick({ title, options, value, multiple = false, anchor = null, f
     const list_id = uid("options");
     const input = h("input.picker__input", { type: "text", role: "combobox", "aria-label": title, "aria-expanded": "true", "aria-controls": list_id, "aria-autocomplete": "list", autocomplete: "off", spellcheck: "false", placeholder: title });
     const list = h("ul.picker__list", { role: "listbox", id: list_id, "aria-label": title, "aria-multiselectable": multiple ? "true" : null });
+    const warning = h("span.picker__warning.muted", { role: "status" });
     const box = h("dialog.picker", { "aria-label": title }, input, list,
-      multiple && h("div.picker__foot", h("button.button.button--primary", { onclick: () => finish([...chosen]) }, "Done")));
+      multiple && h("div.picker__foot", warning, h("button.button.button--primary", { onclick: () => finish([...chosen]) }, "Done")));
 
     function finish(answer) { result = answer; box.close(); }
     function take(option) {
+      warning.textContent = "";
       if (!multiple) return finish(option.value);
       if (!all.includes(option)) all.push(option);
       if (!chosen.delete(option.value)) chosen.add(option.value);
@@ -53,8 +57,9 @@ export function pick({ title, options, value, multiple = false, anchor = null, f
       list.children[at].scrollIntoView({ block: "nearest" });
       input.setAttribute("aria-activedescendant", `${list_id}-${at}`);
     }
-    input.addEventListener("input", () => { at = 0; paint(); });
+    input.addEventListener("input", () => { at = 0; paint(); }); // narrowing what is shown is safe while composing
     input.addEventListener("keydown", (event) => {
+      if (is_composing(event)) return;
       if (event.key === "ArrowDown") move(at + 1);
       else if (event.key === "ArrowUp") move(at - 1);
       else if (event.key === "Enter" && multiple && (event.ctrlKey || event.metaKey || (!input.value && !shown.length))) finish([...chosen]);
@@ -62,7 +67,14 @@ export function pick({ title, options, value, multiple = false, anchor = null, f
       else return;
       event.preventDefault();
     });
-    box.addEventListener("click", (event) => { if (event.target === box) box.close(); });
+    const is_changed = () => multiple && (chosen.size !== value.length || value.some((v) => !chosen.has(v)));
+    close_outside(box, () => is_changed() || input.value !== "");
+    // Esc takes back what was done last: typed text, then, when it is pressed again, the choice.
+    box.addEventListener("cancel", (event) => {
+      if (input.value) { input.value = ""; paint(); } else if (is_changed() && !warning.textContent) warning.textContent = "Esc again leaves them as they were.";
+      else return;
+      event.preventDefault();
+    });
     box.addEventListener("close", () => { box.remove(); resolve(result); });
     at = Math.max(0, multiple ? 0 : all.findIndex((o) => o.value === value));
     document.body.append(box);

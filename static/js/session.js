@@ -1,6 +1,7 @@
 // Who is signed in here: the token, the person, and signing out.
 import * as api from "./api.js";
 import { flush_drafts } from "./drafts.js";
+import { local, tab } from "./storage.js";
 
 const TOKEN = "helpdesk.token";
 /** @type {any} */
@@ -17,7 +18,7 @@ export const desk = () => meta;
 
 /** Read the desk's facts and the person behind a kept token. Raises ApiError only when the server is lost. */
 export async function begin() {
-  const kept = sessionStorage.getItem(TOKEN) ?? localStorage.getItem(TOKEN) ?? "";
+  const kept = tab.get(TOKEN) ?? local.get(TOKEN) ?? "";
   api.use_token(kept);
   const [facts, person] = await Promise.all([
     api.get("/api/_meta"),
@@ -31,7 +32,7 @@ export async function begin() {
 export async function sign_in(path, body, key, keep) {
   const answer = await api.post(path, body, { key });
   forget_token();
-  (keep ? localStorage : sessionStorage).setItem(TOKEN, answer.body.token);
+  (keep ? local : tab).set(TOKEN, answer.body.token);
   api.use_token(answer.body.token);
   me = answer.body.user;
   return me;
@@ -55,8 +56,8 @@ export function drop() {
 export function renew(person) { me = { ...me, ...person }; }
 
 function forget_token() {
-  sessionStorage.removeItem(TOKEN);
-  localStorage.removeItem(TOKEN);
+  tab.remove(TOKEN);
+  local.remove(TOKEN);
 }
 
 function refused(error) {

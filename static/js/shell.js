@@ -1,10 +1,12 @@
 // What stands around every view: navigation, the standing views with counts, the state of the connection.
 import { avatar, name_of, ROLE_NAMES } from "./badges.js";
+import { drafts_of, on_drafts } from "./drafts.js";
 import { fill, h, svg } from "./dom.js";
 import { icon } from "./icons.js";
 import { show_keys } from "./keys.js";
 import { on_state, retry_now } from "./live.js";
 import { open_palette } from "./palette.js";
+import { outbox } from "./sending.js";
 import { is_admin, is_staff, user } from "./session.js";
 import { theme, turn_theme } from "./theme.js";
 import { follow_counts, standing_views } from "./views.js";
@@ -39,6 +41,15 @@ export function shell(main, { sign_out }) {
   }
   paint_theme();
 
+  const unsent = h("li", { hidden: true });
+  function paint_unsent() {
+    const n = drafts_of(me.id).length + outbox.letters().length;
+    unsent.hidden = n === 0;
+    fill(unsent, h("a.side__link", { href: "/unsent" }, icon("edit"), h("span", "Unsent"), h("span.side__count", String(n))));
+  }
+  const stops = [on_drafts(paint_unsent), outbox.listen(paint_unsent)];
+  paint_unsent();
+
   const lamp = h("span.lamp");
   const side = h("nav.side", { id: "side", "aria-label": "Desk" },
     h("a.side__brand", { href: "/" }, logo(), h("span", "HelpDesk ", h("em", "Mini"))),
@@ -46,7 +57,7 @@ export function shell(main, { sign_out }) {
     h("button.side__search", { "aria-keyshortcuts": "Control+K Meta+K", onclick: () => { shut(); open_palette(); } }, icon("search"), h("span", "Go to or search"), h("kbd", "Ctrl K")),
     h("h2.side__heading", "Tickets"), h("ul.side__list", views),
     h("h2.side__heading", "Desk"),
-    h("ul.side__list", is_staff() && h("li", link("/dashboard", "chart", "Dashboard")), is_admin() && h("li", link("/people", "people", "People")),
+    h("ul.side__list", unsent, is_staff() && h("li", link("/dashboard", "chart", "Dashboard")), is_admin() && h("li", link("/people", "people", "People")),
       h("li", link("/console", "terminal", "API console"))),
     h("div.side__foot", lamp,
       h("a.side__me", { href: "/account" }, avatar(me), h("span.side__me-text", h("span", name_of(me)), h("span.muted", ROLE_NAMES[me.role]))),
@@ -104,6 +115,6 @@ export function shell(main, { sign_out }) {
         if (is_here) a.setAttribute("aria-current", "page"); else a.removeAttribute("aria-current");
       }
     },
-    close: () => { clearInterval(tick); stop_state(); stop_counts(); },
+    close: () => { clearInterval(tick); stop_state(); stop_counts(); stops.forEach((stop) => stop()); },
   };
 }

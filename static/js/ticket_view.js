@@ -1,6 +1,5 @@
 // One ticket: its text, its conversation, its fields; in step with the live stream.
 import * as api from "./api.js";
-import { agents } from "./agents.js";
 import { note, note_error, say } from "./announce.js";
 import { name_of, person_badge } from "./badges.js";
 import { assign_to_me, change, set_field } from "./change.js";
@@ -10,12 +9,14 @@ import { composer } from "./composer.js";
 import { conversation } from "./conversation.js";
 import { fill, h } from "./dom.js";
 import { edit_form, has_edit_draft } from "./edit_form.js";
-import { entry_said, meet_people } from "./entry_text.js";
+import { entry_said, meet_assignees, meet_people } from "./entry_text.js";
 import { icon } from "./icons.js";
 import { use_keys } from "./keys.js";
 import { on_happening, on_join, on_state, settled } from "./live.js";
 import { offer_commands } from "./palette.js";
+import { waiting_letters } from "./letters.js";
 import { arrived, go, LATE, set_title } from "./router.js";
+import { outbox } from "./sending.js";
 import { is_staff, user } from "./session.js";
 import { text_body } from "./text_body.js";
 import { ticket_fields } from "./ticket_fields.js";
@@ -39,19 +40,20 @@ export function ticket_view(context) {
   let fetch_timer = 0;
   const abort = new AbortController();
 
-  const heading = h("h1.ticket__title", { dir: "auto" }, `Ticket ${id}`);
+  const heading = h("h1.ticket__title", { dir: "auto", tabindex: "-1" }, `Ticket ${id}`);
   const byline = h("p.ticket__byline.muted");
   const text = h("div.ticket__text");
   const edit_place = h("div");
   const edit_button = h("button.icon-button", { "aria-label": "Edit title and description", title: "Edit (e)", hidden: true, onclick: edit }, icon("edit"));
   const talk = conversation({ reply: (c) => write.answer(c, false), quote: (c) => write.answer(c, true), copy_link: (c) => copy(`#comment-${c.id}`), earlier });
-  const write = composer(id, { sent, find: (cid) => feed.comments.find((c) => c.id === cid) });
+  const letters = waiting_letters(id, { take_back: (letter) => write.take_back(letter) });
+  const write = composer(id, { queued: (letter) => letters.focus(letter.id), find: (cid) => feed.comments.find((c) => c.id === cid), leave: () => focus_conversation() });
   const fields = ticket_fields({ change: (field, anchor) => change(ticket, field, anchor, apply), set: (edits) => set_field(ticket, edits, apply).catch(note_error), assign_to_me: () => assign_to_me(ticket, apply) });
   const page = h("div.ticket", { hidden: true },
     h("header.ticket__header", h("div.ticket__crumbs", h("a", { href: "/tickets", onclick: back }, "Tickets"), h("span", { "aria-hidden": "true" }, "/"), h("span.ticket__number", String(id)),
       h("button.icon-button", { "aria-label": "Copy a link to this ticket", title: "Copy link", onclick: () => copy("") }, icon("link", "small"))),
       h("div.ticket__heading", heading, edit_button), byline, edit_place),
-    fields.element, h("div.ticket__main", text, talk.element, write.element));
+    fields.element, h("div.ticket__main", text, talk.element, letters.element, write.element));
   const state = h("div.ticket__loading", { "aria-busy": "true" }, h("span.bone.bone--title"), h("span.bone"), h("span.bone"));
   const element = h("section.page.page--ticket", state, page);
 
@@ -65,7 +67,7 @@ export function ticket_view(context) {
       ticket = answer.body;
       meet_people(ticket);
       feed.begin(ticket);
-      await name_assignees(ticket.timeline);
+      await meet_assignees(ticket.timeline);
       fill(state);
       state.remove();
       page.hidden = false;
@@ -79,12 +81,6 @@ export function ticket_view(context) {
       if (is_again) await catch_up();
     } catch (error) { failed(error); }
   }
-  /** Entries name assignees by id; staff can look the unknown ones up. @param {any[]} timeline */
-  async function name_assignees(timeline) {
-    const ids = timeline.flatMap((e) => e.data.changes?.assignee_id ?? []).filter((v) => v !== null && !people.has(v));
-    if (ids.length && is_staff()) for (const p of await agents().catch(() => [])) people.set(p.id, name_of(p));
-  }
-
   function failed(error) {
     if (abort.signal.aborted || error.status === 401) return;
     if (ticket) { note_error(error); return; }
@@ -152,14 +148,19 @@ export function ticket_view(context) {
     } else if (!mine) say(entry_said(entry));
     editing?.moved_on(after, entry.actor ? name_of(entry.actor) : "Someone");
   }
-  /** @param {any} comment @param {string} then a status to set, or "" */
-  async function sent(comment, then) {
+  /** A reply of the outbox has its answer. @param {{kind: string, letter: import("./outbox.js").Letter}} event */
+  function sent({ kind, letter: { ticket_id, comment } }) {
+    if (kind !== "sent" || ticket_id !== id || !ticket || !comment) return;
+    const is_lost = document.activeElement === document.body; // the focus was on the letter, which is gone
     feed.add(comment);
     show_fresh();
     say(comment.internal ? "Internal note added" : "Reply sent");
-    document.getElementById(`comment-${comment.id}`)?.scrollIntoView({ block: "nearest" });
-    if (then) await set_field(ticket, { status: then }, apply).catch(note_error);
+    const article = document.getElementById(`comment-${comment.id}`);
+    if (is_lost) article?.focus({ preventScroll: true });
+    article?.scrollIntoView({ block: "nearest" });
   }
+  /** Out of the composer, to where single keys work. */
+  function focus_conversation() { if (!talk.step(0)) heading.focus(); }
 
   async function earlier() {
     if (feed.hidden_before === 0) return earlier_entries();
@@ -179,7 +180,7 @@ export function ticket_view(context) {
       has_past = fresh.length === PAGE;
     }
     ticket.timeline.unshift(...past);
-    await name_assignees(past);
+    await meet_assignees(past);
     show_talk();
   }
   function show_talk() {
@@ -236,13 +237,13 @@ export function ticket_view(context) {
     { keys: "u", label: "Back to the list", group, run: () => (history.state?.from_list ? history.back() : go("/tickets")) },
     ...(is_staff() ? staff_keys : []),
   ];
-  const stops = [on_happening(happened), on_join(() => { if (ticket) load(); }), on_state((now) => { if (now === "live" && is_behind) catch_up(); }), use_keys(all_keys),
+  const stops = [on_happening(happened), on_join(() => { if (ticket) load(); }), on_state((now) => { if (now === "live" && is_behind) catch_up(); }), use_keys(all_keys), outbox.listen(sent),
     offer_commands(() => (ticket ? all_keys.filter((k) => !"jk".includes(k.keys)).map((k) => ({ label: k.label, hint: k.keys, run: () => k.run() })) : []))];
   set_title(`Ticket ${id}`);
   load();
   return {
     element, title: LATE,
-    close: () => { stops.forEach((stop) => stop()); clearTimeout(fetch_timer); abort.abort(); write.close(); editing?.close(); },
+    close: () => { stops.forEach((stop) => stop()); clearTimeout(fetch_timer); abort.abort(); letters.close(); write.close(); editing?.close(); },
     update: (next) => { if (Number(/\/tickets\/(\d+)/.exec(location.pathname)?.[1]) !== id) return false; if (next.hash && ticket) follow_hash(); return true; },
   };
 }
