@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import secrets
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,7 +15,7 @@ from msgspec import Struct
 
 from helpdesk.adapters.redis import Redis, RedisAway
 from helpdesk.config import Rate
-from helpdesk.errors import InvalidCredentials, RateLimited
+from helpdesk.errors import InvalidCredentials, RateLimited, Unavailable
 from helpdesk.ratelimit import REDIS_CLOCK
 
 # The contract's multiples of --login-limit.
@@ -22,6 +23,8 @@ NAME_FACTOR = 5  # failures for one name, from all addresses together
 ADDRESS_FACTOR = 10  # failures from one address, whatever the name
 REGISTRATION_FACTOR, REGISTRATION_WINDOW_S = 2, 3600
 
+# How long an attempt waits for those before it to be settled, each of which takes two seconds and a check at most.
+WAIT_S = 5.0
 _SWEEP_AT_LEAST = 1024  # keys that are kept before it is worth looking for idle ones
 
 Counted = Literal["failure", "success"]
@@ -62,7 +65,8 @@ class Throttle(Protocol):
         """Hold a place in every window around one attempt; without windows, do nothing.
 
         A "failure" is an InvalidCredentials that is raised inside, a "success" is when nothing is. Raises
-        RateLimited, before the attempt is made, when one of the windows has no room.
+        RateLimited, before the attempt is made, when one of the windows has no room, and Unavailable when
+        too many others run for too long.
         """
         ...
 
@@ -105,10 +109,17 @@ class LoginThrottle:
 
     async def _admit(self, windows: Sequence[Window]) -> None:
         async with self._settled:
-            while not self._has_room(windows):
-                await self._settled.wait()
+            if not self._has_room(windows):
+                await self._wait_for_room(windows)
             for window in windows:
                 self._attempts.setdefault(window.key, _Attempts(window.rate.window_s, deque())).running += 1
+
+    async def _wait_for_room(self, windows: Sequence[Window]) -> None:
+        try:
+            async with asyncio.timeout(WAIT_S):
+                await self._settled.wait_for(lambda: self._has_room(windows))
+        except TimeoutError:
+            raise _too_many() from None
 
     def _has_room(self, windows: Sequence[Window]) -> bool:
         """Whether one more may run in all of them now. Raises RateLimited when one of them is full."""
@@ -148,6 +159,10 @@ class LoginThrottle:
             self._drop_old(attempts)
         self._attempts = {key: a for key, a in self._attempts.items() if a.counted_at or a.running}
         self._sweep_at = max(_SWEEP_AT_LEAST, 2 * len(self._attempts))
+
+
+def _too_many() -> Unavailable:
+    return Unavailable("Too many people are signing in; try again in a moment", retry_after_s=10)
 
 
 def _refusal(wait_s: float, message: str) -> RateLimited:
@@ -230,13 +245,15 @@ class SharedLoginThrottle:
 
     async def _admit(self, windows: Sequence[Window], attempt: str) -> None:
         arguments: list[str | int] = [_HOLD_S * 1_000_000, attempt, *_limits(windows)]
-        while True:
+        give_up_at = time.monotonic() + WAIT_S
+        while time.monotonic() < give_up_at:
             verdict, which, wait_us = await self._redis.run(self._clock + _ADMIT, _names(windows), arguments)
             if verdict == b"refused":
                 raise _refusal(int(wait_us) / 1_000_000, windows[int(which) - 1].refusal)
             if verdict == b"admitted":
                 return
             await asyncio.sleep(_LOOK_AGAIN_S)
+        raise _too_many()
 
     async def _settle(self, windows: Sequence[Window], attempt: str, is_counted: bool) -> None:
         arguments = ["counted" if is_counted else "not", attempt, *_limits(windows)]

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpdesk import login_throttle
 from helpdesk.config import Rate
-from helpdesk.errors import InvalidCredentials, RateLimited
+from helpdesk.errors import InvalidCredentials, RateLimited, Unavailable
 from helpdesk.login_throttle import Counted, LoginThrottle, Throttle, Window, login_windows, registration_windows
 from tests.conftest import FakeClock
 from tests.limits import InMemory
@@ -134,6 +135,20 @@ class ThrottleContract:
         assert not any(attempt.done() for attempt in attempts)
         checked.set()
         assert set(await asyncio.gather(*attempts)) == {"in"}
+
+    @with_place
+    async def test_an_attempt_waits_for_those_before_it_no_longer_than_it_may(self, place: InMemory) -> None:
+        logins, checked = place.throttle(), asyncio.Event()
+        before = asyncio.ensure_future(login(logins, window("ana", 1), right=True, until=checked))
+        await settled()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(login_throttle, "WAIT_S", 0.1)
+            waiting = [login(logins, window("ana", 1), right=True) for _ in range(5)]
+            refused = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(error) for error in refused} == {Unavailable}
+        checked.set()
+        assert await before == "in"
+        assert await login(logins, window("ana", 1), right=True) == "in"
 
     @with_place
     async def test_an_attempt_that_breaks_off_is_no_failure_and_leaves_its_place(self, place: InMemory) -> None:
