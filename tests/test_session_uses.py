@@ -70,7 +70,7 @@ def test_a_use_is_recorded_once_and_never_set_back(conn: Connection) -> None:
     tokens = [session(conn, "ana", NOW + n) for n in range(SESSIONS_MAX)]
     digests = [token_digest(token) for token in tokens]
     accounts.record_uses(conn, {digests[0]: NOW + 900})
-    accounts.record_uses(conn, {digests[0]: NOW + 5, b"nobody's": NOW + 5, digests[1]: NOW + 950})
+    accounts.record_uses(conn, {digests[0]: NOW - 5, b"nobody's": NOW + 5, digests[1]: NOW + 950})
     session(conn, "ana", NOW + 600)
     assert alive(conn, tokens)[:3] == [True, True, False]
 

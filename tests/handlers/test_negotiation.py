@@ -237,6 +237,18 @@ async def test_files_are_packed_by_the_weights_of_the_header(api: Api) -> None:
 
 
 @HTTP
+async def test_any_version_of_the_list_may_be_the_present_one(api: Api) -> None:
+    token = await api.token("agent")
+    await api.ticket(token)
+    for version in (1, 2):
+        await api.patch(PATH, {"version": version, "title": f"Title {version}"}, token=token)
+    stale = await api.patch(PATH, {"title": "New"}, token=token, headers={"If-Match": '"2", "1"'})
+    assert (stale.status, stale.json["changed"]) == (412, ["title"])
+    fresh = await api.patch(PATH, {"title": "New"}, token=token, headers={"If-Match": '"1", "3.9", "2"'})
+    assert (fresh.status, fresh.json["version"]) == (200, 4)
+
+
+@HTTP
 async def test_an_encoded_body_is_refused_and_identity_is_none(api: Api) -> None:
     token, body = await api.token(), {"title": "x", "description": "y"}
     for encoding, status in (("identity", 201), ("", 201), ("gzip", 415), ("identity, gzip", 415)):
