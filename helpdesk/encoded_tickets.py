@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-import msgspec
 from msgspec import Raw, Struct
 
 from helpdesk.clock import Clock
@@ -21,6 +20,7 @@ from helpdesk.db.tickets import TicketRow
 from helpdesk.domain import views
 from helpdesk.domain.access import Actor, visible_ticket
 from helpdesk.errors import NotFound
+from helpdesk.messages.encoding import encode
 
 FULL_MAX_BYTES = 12 * 1024 * 1024
 LISTED_MAX_BYTES = 8 * 1024 * 1024
@@ -120,7 +120,7 @@ class EncodedTickets:
         shown = {stamp.id: self._kept_listed(stamp, for_staff, now) for stamp in stamps}
         missing = [stamp for stamp in stamps if shown[stamp.id] is None]
         for stamp, row in zip(missing, store.by_ids(conn, [stamp.id for stamp in missing]), strict=True):
-            encoded = msgspec.json.encode(views.listed_ticket(row, for_staff=for_staff, now=now))
+            encoded = encode(views.listed_ticket(row, for_staff=for_staff, now=now))
             shown[stamp.id] = Raw(encoded)
             listed = _Listed(stamp, Raw(encoded), _right_until(row, now), len(encoded) + _LISTED_ENTRY_BYTES)
             self._keep_listed((stamp.id, for_staff), listed, people)
@@ -164,7 +164,7 @@ class EncodedTickets:
 def _read_full(conn: Connection, actor: Actor, ticket_id: int, now: int) -> FullTicket:
     row = visible_ticket(conn, actor, ticket_id)
     view = views.full_ticket(conn, actor, row, now=now)
-    return FullTicket(row.creator_id, view.etag, msgspec.json.encode(view.ticket), _right_until(row, now))
+    return FullTicket(row.creator_id, view.etag, encode(view.ticket), _right_until(row, now))
 
 
 def _right_until(row: TicketRow, now: int) -> int:

@@ -6,7 +6,6 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
 
-import msgspec
 from msgspec import Struct
 
 from helpdesk.db import tickets as ticket_store
@@ -16,6 +15,7 @@ from helpdesk.db.tickets import TicketRow
 from helpdesk.db.timeline import EntryRow
 from helpdesk.domain import views
 from helpdesk.domain.access import Actor
+from helpdesk.messages.encoding import encode
 from helpdesk.messages.tickets import LiveEvent
 
 READ_STEP = 100  # entries handed out at once
@@ -60,7 +60,7 @@ def reset(newest: int) -> bytes:
 
 def _encode(row: EntryRow, ticket: TicketRow, *, for_staff: bool, now: int) -> bytes:
     event = LiveEvent(views.entry(row), views.listed_ticket(ticket, for_staff=for_staff, now=now))
-    return b"id: %d\nevent: ticket.%s\ndata: %s\n\n" % (row.id, row.action.encode(), msgspec.json.encode(event))
+    return b"id: %d\nevent: ticket.%s\ndata: %s\n\n" % (row.id, row.action.encode(), encode(event))
 
 
 def _tickets_of(conn: Connection, rows: list[EntryRow]) -> dict[int, TicketRow]:

@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "logs": set(),
     "session_uses": {"db", "domain"},
     "sessions": {"db", "domain", "session_uses"},
-    "encoded_tickets": {"db", "domain"},
+    "encoded_tickets": {"db", "domain", "messages"},
     "live_events": {"db", "domain", "messages"},
     "streams": {"domain", "live_events"},
     "live": {"db", "domain", "live_events", "messages", "streams"},

@@ -17,6 +17,7 @@ from helpdesk.db import idempotency as store
 from helpdesk.db.engine import Connection
 from helpdesk.db.idempotency import KeptAnswer
 from helpdesk.errors import IdempotencyKeyReused, NotFound
+from helpdesk.messages.encoding import encode
 
 FORGET_STEP = 100  # keys forgotten in one transaction; their answers may be large
 
@@ -86,7 +87,7 @@ def once(
             fingerprint=claim.fingerprint,
             by_staff=claim.by_staff,
             status=stored.status,
-            headers=msgspec.json.encode(stored.headers).decode(),
+            headers=encode(stored.headers).decode(),
             body=stored.body,
             created_at=claim.now,
         ),

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from helpdesk.db import timeline as store
 from helpdesk.db.engine import Connection
 from helpdesk.db.timeline import EntryRow
 from helpdesk.domain.access import Actor
+from helpdesk.messages.encoding import encode
 from helpdesk.messages.fields import Action
 
 
@@ -25,7 +24,7 @@ def record(
     internal: bool = False,
 ) -> EntryRow:
     """Append an entry in the caller's transaction; the entry. `actor` is None for the system."""
-    encoded = msgspec.json.encode(data).decode()
+    encoded = encode(data).decode()
     actor_id = actor.id if actor else None
     entry_id = store.append(
         conn,

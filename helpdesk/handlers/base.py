@@ -17,6 +17,7 @@ from helpdesk.handlers.calls import Access, Call
 from helpdesk.handlers.cors import cors_headers, is_preflight, preflight_headers
 from helpdesk.handlers.http import API_HEADERS
 from helpdesk.handlers.negotiation import is_json, is_unencoded
+from helpdesk.messages.encoding import encode
 from helpdesk.messages.parsing import parse_body, parse_json_object, parse_query, printable
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -213,7 +214,7 @@ class ApiHandler(CallerHandler):
 
 def answer(value: Any, status: int = 200, **headers: str) -> Answer:
     """A success with `value` as JSON, or without a body when it is None."""
-    body = b"" if value is None else msgspec.json.encode(value)
+    body = b"" if value is None else encode(value)
     return Answer(status, body, {name.replace("_", "-"): text for name, text in headers.items()})
 
 

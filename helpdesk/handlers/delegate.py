@@ -86,18 +86,32 @@ class RequestDelegate(HTTPMessageDelegate):
         elif body.size_bytes > self._reserved_bytes:
             self._reserve(body_limit.STEP_BYTES)
         if handler.refusal is None:
-            self._chunks += chunk
-        else:
+            self._keep(chunk)
+        if handler.refusal is not None:
             self._release()
             self._run()
+
+    def _keep(self, chunk: bytes) -> None:
+        assert self._handler is not None
+        try:
+            self._chunks += chunk
+        except MemoryError as error:  # raised any further, it would close the connection without an answer
+            self._handler.refusal = error
 
     def finish(self) -> None:
         """Run the verb: the request has arrived in full."""
         if not self._is_running:
-            self._request.body = bytes(self._chunks)
+            self._take_body()
         self._end_body()
         if not self._is_running:
             self._run()
+
+    def _take_body(self) -> None:
+        assert self._handler is not None
+        try:
+            self._request.body = bytes(self._chunks)
+        except MemoryError as error:
+            self._handler.refusal = error
 
     def on_connection_close(self) -> None:
         """Forget the request: its connection closed before it had arrived in full."""

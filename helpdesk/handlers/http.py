@@ -12,7 +12,6 @@ from collections.abc import Awaitable
 from types import TracebackType
 from typing import Any, ClassVar
 
-import msgspec
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
@@ -26,6 +25,7 @@ from helpdesk.handlers.addresses import client_address, is_secure
 from helpdesk.handlers.body_limit import BODY_MAX_BYTES, NO_BODY_MAX_BYTES, Body
 from helpdesk.handlers.cors import is_foreign_write
 from helpdesk.hosts import is_served, name_in
+from helpdesk.messages.encoding import encode
 
 log = logging.getLogger("helpdesk.http")
 
@@ -192,7 +192,7 @@ class HttpHandler(RequestHandler):
         self.set_header("Content-Type", "application/json")
         self.set_header("Cache-Control", "no-store")
         body = {"error": {"code": error.code, "message": error.message, "field": error.field}} | error.extra
-        self.write(msgspec.json.encode(body))
+        self.write(encode(body))
         self.finish()
 
     def _as_app_error(self, status_code: int, exception: BaseException | None) -> AppError:
