@@ -41,10 +41,11 @@ def words_of(text: str) -> list[str]:
 def all_words(text: str) -> list[str]:
     """Return the words of `text`, and its hyphenated words joined, from each of their parts on."""
     if text.isascii():
-        folded = text.lower()
-        return _ASCII_WORD.findall(folded) + _joined(_ASCII_HYPHENATED.findall(folded))
-    folded = fold(text)
-    return _WORD.findall(folded) + _joined(_HYPHENATED.findall(folded))
+        folded, word, hyphenated = text.lower(), _ASCII_WORD, _ASCII_HYPHENATED
+    else:
+        folded, word, hyphenated = fold(text), _WORD, _HYPHENATED
+    words = word.findall(folded)
+    return words + _joined(hyphenated.findall(folded)) if "-" in folded else words
 
 
 def _joined(hyphenated: Sequence[str]) -> list[str]:

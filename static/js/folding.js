@@ -29,6 +29,11 @@ export function clusters(text) {
   return out;
 }
 
+/** A text for narrowing a list by what is typed: folded, its words with one blank between. @param {string} text */
+export function folded(text) {
+  return clusters(text).map((cluster) => cluster.folded).join("").replace(/[ -]+/g, " ").trim();
+}
+
 /** @param {string} cluster */
 function fold_cluster(cluster) {
   if (/^[a-zA-Z0-9 ]$/.test(cluster)) return cluster.toLowerCase();

@@ -3,6 +3,7 @@ import * as api from "./api.js";
 import { status_badge } from "./badges.js";
 import { close_outside } from "./dialog.js";
 import { fill, h, uid } from "./dom.js";
+import { folded } from "./folding.js";
 import { write_query } from "./query.js";
 import { go } from "./router.js";
 import { is_admin, is_staff } from "./session.js";
@@ -45,8 +46,8 @@ export function open_palette() {
 
   function paint() {
     const typed = input.value.trim();
-    const words = typed.toLowerCase().split(/\s+/);
-    shown = commands.filter((c) => words.every((w) => c.label.toLowerCase().includes(w)));
+    const words = folded(typed).split(" ");
+    shown = commands.filter((c) => words.every((w) => folded(c.label).includes(w)));
     const number = /^#?(\d{1,12})$/.exec(typed);
     if (number) shown.unshift({ label: `Open ticket ${number[1]}`, run: () => go(`/tickets/${number[1]}`) });
     shown.push(...found);

@@ -1,6 +1,7 @@
 // Choose from a list, by mouse, touch or keyboard: status, priority, assignee, tags. Type to narrow.
 import { close_outside } from "./dialog.js";
 import { fill, h, uid } from "./dom.js";
+import { folded } from "./folding.js";
 import { icon } from "./icons.js";
 import { is_composing } from "./typing.js";
 
@@ -38,7 +39,8 @@ export function pick({ title, options, value, multiple = false, anchor = null, f
     }
     function paint() {
       const typed = input.value.trim().toLowerCase();
-      shown = all.filter((o) => `${o.label} ${o.hint ?? ""}`.toLowerCase().includes(typed));
+      const wanted = folded(typed);
+      shown = all.filter((o) => folded(`${o.label} ${o.hint ?? ""}`).includes(wanted));
       const made = typed && !all.some((o) => o.label.toLowerCase() === typed) ? fresh(input.value.trim()) : null;
       if (made) shown.push(made);
       at = Math.min(at, Math.max(0, shown.length - 1));

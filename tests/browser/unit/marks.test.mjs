@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFileSync } from "node:fs";
+import { folded } from "../../../static/js/folding.js";
 import { has_all, index_words, segments, snippet, terms_of } from "../../../static/js/marks.js";
 
 const TABLE = JSON.parse(readFileSync(new URL("../../search_table.json", import.meta.url), "utf8"));
@@ -101,4 +102,11 @@ test("marking costs as much as the text is long, whatever it holds", () => {
       assert.ok(cpu_ms(() => run(large)) < 10 * cpu_ms(() => run(small)), name);
     }
   }
+});
+
+test("lists are narrowed by folded text", () => {
+  assert.ok(folded("Assign to İsmail Yılmaz").includes(folded("ismail yil")));
+  assert.ok(folded("ana.maria (Ana-María)").includes(folded("ANA-MARIA")));
+  assert.ok(folded("Łukasz").includes(folded("łuk")));
+  assert.equal(folded("  "), "");
 });
