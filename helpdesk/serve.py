@@ -23,6 +23,7 @@ from helpdesk.desk import Desk, open_desk
 from helpdesk.errors import StartError, Unavailable, unforeseen_at_start
 from helpdesk.first_start import fill_if_empty, refuse_demo_passwords
 from helpdesk.http_server import Server
+from helpdesk.jobs.data_check import DataCheck
 from helpdesk.jobs.expiry import Expiry
 from helpdesk.jobs.runner import Runner
 from helpdesk.jobs.sla import SlaSweep
@@ -138,6 +139,8 @@ def background_jobs(desk: Desk) -> dict[str, Job]:
     }
     if desk.redis is not None:
         jobs["redis_watch"] = desk.redis.watch
+    if not desk.db.is_shared:
+        jobs["data_check"] = DataCheck(desk.db, desk.problems).run
     if desk.wakeups is not None:
         jobs |= {"wakeups_sent": desk.wakeups.tell, "wakeups_heard": desk.wakeups.hear}
     return jobs

@@ -240,6 +240,13 @@ CREATE VIRTUAL TABLE search USING fts5(
 """
 _WORDS = "CREATE TABLE words (word TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID"
 
+# What stood in rows that never change (see digests.py); PostgreSQL has checksums of its own.
+_DIGESTS = (
+    "CREATE TABLE digests (table_name TEXT NOT NULL, first_id INTEGER NOT NULL, last_id INTEGER NOT NULL,"
+    " row_count INTEGER NOT NULL, digest BLOB NOT NULL,"
+    " CONSTRAINT pk_digests PRIMARY KEY (table_name, first_id)) WITHOUT ROWID"
+)
+
 # The search index on PostgreSQL: one row for each document, whose words each begin with a letter for
 # the place they stand in (t title, b body, i internal), so that one index answers for any of them.
 _TSVECTOR = """
@@ -287,6 +294,6 @@ END $$
 
 # What each engine has beside the tables, by the name of its dialect.
 EXTRAS = {
-    "sqlite": (_FTS5, _WORDS),
+    "sqlite": (_FTS5, _WORDS, _DIGESTS),
     "postgresql": (*_BY_CODE_POINTS, _TSVECTOR, _TSVECTOR_INDEX, _NEXT_ID, _DEFAULT_ID, _HORIZON),
 }

@@ -108,6 +108,7 @@ def test_counts_of_before_the_stripes_are_counted_again(path: Path) -> None:
         ),
         # As the release before 0002 left it, with a count that is wrong.
         "ALTER TABLE tokens DROP COLUMN last_used_at",
+        "DROP TABLE digests",
         "DROP TABLE search_state",
         "DROP TABLE ticket_counts",
         "CREATE TABLE ticket_counts (status TEXT NOT NULL, priority TEXT NOT NULL, breached BOOLEAN NOT NULL,"
