@@ -16,7 +16,7 @@ from helpdesk.handlers.caller import CallerHandler
 from helpdesk.handlers.calls import Access, Call
 from helpdesk.handlers.cors import cors_headers, is_preflight, preflight_headers
 from helpdesk.handlers.http import API_HEADERS
-from helpdesk.handlers.negotiation import is_json, is_unencoded
+from helpdesk.handlers.negotiation import is_of_type, is_unencoded
 from helpdesk.messages.encoding import encode
 from helpdesk.messages.parsing import parse_body, parse_json_object, parse_query, printable
 
@@ -142,7 +142,7 @@ class ApiHandler(CallerHandler):
         if not is_unencoded(headers.get("Content-Encoding")):
             raise errors.UnsupportedMediaType("Send the body without a Content-Encoding", "Content-Encoding")
         content_type = headers.get("Content-Type", "")
-        if is_json(content_type):
+        if is_of_type(content_type, "application/json"):
             return
         if body.declared_bytes is not None or (content_type and call.body is not None):
             raise _not_json()

@@ -58,12 +58,12 @@ def takes_gzip(accept_encoding: str | None) -> bool:
     return gzip > 0 and gzip >= weights.get("identity", 0.0)
 
 
-def is_json(content_type: str) -> bool:
-    """Whether a Content-Type is JSON in UTF-8: `application/json`, with any parameters but another charset."""
-    if content_type == "application/json":
+def is_of_type(content_type: str, media_type: str) -> bool:
+    """Whether a Content-Type is the media type, in UTF-8: with any parameters but another charset."""
+    if content_type == media_type:
         return True  # nearly always
     kind = _MEDIA_TYPE.match(content_type)
-    if kind is None or kind[0].lower() != "application/json":
+    if kind is None or kind[0].lower() != media_type:
         return False
     text, at = content_type.rstrip(" \t"), kind.end()
     while at < len(text):

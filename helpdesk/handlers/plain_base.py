@@ -15,6 +15,7 @@ from tornado.web import HTTPError, RequestHandler
 from helpdesk import errors
 from helpdesk.errors import AppError
 from helpdesk.handlers.base import KEY
+from helpdesk.handlers.negotiation import is_of_type, is_unencoded
 from helpdesk.handlers.password_checks import PasswordChecks
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
@@ -58,14 +59,21 @@ class PlainHandler(PasswordChecks):
         if method != "OPTIONS" and self.needs_actor and self._actor is None:
             raise SignInFirst("Sign in first")
         self.check_size(takes_body=method == "POST")
-        if method == "POST" and self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != FORM:
-            raise errors.UnsupportedMediaType(f"Send the form as Content-Type: {FORM}", "Content-Type")
+        if method == "POST":
+            self._check_form_type()
 
     def prepare(self) -> None:
         super().prepare()
         if self.request.method == "POST":
             self._parse_form()
             self.check_xsrf_cookie()
+
+    def _check_form_type(self) -> None:
+        headers = self.request.headers
+        if not is_unencoded(headers.get("Content-Encoding")):
+            raise errors.UnsupportedMediaType("Send the form without a Content-Encoding", "Content-Encoding")
+        if not is_of_type(headers.get("Content-Type", ""), FORM):
+            raise errors.UnsupportedMediaType(f"Send the form as Content-Type: {FORM}, in UTF-8", "Content-Type")
 
     def _parse_form(self) -> None:
         try:

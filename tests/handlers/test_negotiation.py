@@ -9,7 +9,7 @@ import time
 import pytest
 from tornado.httputil import HTTPHeaders
 
-from helpdesk.handlers.negotiation import EntityTag, entity_tags, first_named, is_json, is_unencoded, takes_gzip
+from helpdesk.handlers.negotiation import EntityTag, entity_tags, first_named, is_of_type, is_unencoded, takes_gzip
 from tests.conftest import Api
 
 HTTP = pytest.mark.gen_test
@@ -128,7 +128,7 @@ def test_if_none_match_names_a_tag_by_the_weak_comparison(header: str | None, na
     ],
 )
 def test_a_content_type_is_json_whatever_its_parameters_but_a_charset(header: str, json: bool) -> None:
-    assert is_json(header) is json
+    assert is_of_type(header, "application/json") is json
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_only_a_body_that_is_not_encoded_is_taken(header: str | None, plain: boo
     assert is_unencoded(header) is plain
 
 
-@pytest.mark.parametrize("read", [entity_tags, takes_gzip, lambda text: is_json("application/json" + text)])
+@pytest.mark.parametrize("read", [entity_tags, takes_gzip, lambda text: is_of_type("a/b" + text, "a/b")])
 @pytest.mark.parametrize("unit", [" ", ",", ", ", '"a" ', 'W/"', ";", "; ", ' ;a="', '\\"', "q=0;", "a" * 8])
 def test_reading_a_header_takes_one_pass(read: object, unit: str) -> None:
     def cpu_s(n: int) -> float:
@@ -258,3 +258,21 @@ async def test_an_encoded_body_is_refused_and_identity_is_none(api: Api) -> None
     packed = gzip.compress(b'{"title": "x", "description": "y"}')
     refused = await api.post("/api/tickets", raw=packed, token=token, headers={"Content-Encoding": "gzip"})
     assert (refused.code, refused.field) == ("UNSUPPORTED_MEDIA_TYPE", "Content-Encoding")
+
+
+@HTTP
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Type": "Application/X-WWW-Form-Urlencoded ; charset=UTF-8"}, 403),  # read; the form token is missing
+        ({"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "identity"}, 403),
+        ({"Content-Type": "application/x-www-form-urlencoded; charset=latin-1"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "gzip"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded-not"}, 415),
+        ({"Content-Type": "text/plain, application/x-www-form-urlencoded"}, 415),
+    ],
+)
+async def test_a_plain_form_is_read_by_its_type_as_a_body_of_the_api(
+    api: Api, headers: dict[str, str], status: int
+) -> None:
+    assert (await api.post("/plain/login", raw=b"username=ana", headers=headers)).status == status
