@@ -23,6 +23,7 @@ import msgspec
 from bench.histories import AGENTS, COMMENTS_EACH, END, REQUESTERS, SPAN_MS, History, histories
 from bench.texts import Texts
 from helpdesk.clock import rfc3339
+from helpdesk.db import ticket_facts
 from helpdesk.db.data_file import open_data_file
 from helpdesk.db.schema import metadata
 from helpdesk.db.search import body_text
@@ -186,6 +187,8 @@ def fill(path: Path, total: int) -> None:
     )
     conn.execute("DELETE FROM search_state")
     conn.execute("INSERT INTO search_state VALUES (?, '', ?, 0)", (WORDS_VERSION, msgspec.msgpack.encode(())))
+    for statement in ticket_facts.REBUILD:
+        conn.execute(statement)
     conn.execute("INSERT INTO search (search) VALUES ('optimize')")
     conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     conn.close()

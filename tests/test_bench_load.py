@@ -68,8 +68,9 @@ def contents(path: Path) -> dict[str, Any]:
     conn = sqlite3.connect(path)
     tables = {
         name: conn.execute(f"SELECT * FROM {name} ORDER BY 1, 2, 3").fetchall()
-        for name in ("tickets", "ticket_tags", "comments")
+        for name in ("tickets", "ticket_tags", "comments", "ticket_facts")
     }
+    tables["misdated"] = conn.execute("SELECT * FROM misdated_tickets").fetchall()
     tables["words"] = conn.execute("SELECT * FROM words ORDER BY 1").fetchall()
     tables["counts"] = conn.execute("SELECT * FROM ticket_counts WHERE tickets > 0 ORDER BY 1, 2, 3, 4").fetchall()
     tables["timeline"] = conn.execute(

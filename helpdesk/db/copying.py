@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.db import copied_rows, search
+from helpdesk.db import copied_rows, search, ticket_facts
 from helpdesk.db.copied_rows import TABLES, Key
 from helpdesk.db.engine import Connection, is_sqlite
 from helpdesk.db.migrations.run import COPYING
@@ -201,6 +201,7 @@ def finish(source: Connection, target: Connection, *, version: str) -> None:
         recount(target)
         if is_of_version:
             rebuilding.store(target, State(version, ""))
+        ticket_facts.rebuild(target)
         for table, number in last.items():
             _go_on_after(target, table, max(number, _last_given(target, table)))
         if not is_sqlite(target):

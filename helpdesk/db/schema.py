@@ -246,6 +246,22 @@ _DIGESTS = (
     " row_count INTEGER NOT NULL, digest BLOB NOT NULL,"
     " CONSTRAINT pk_digests PRIMARY KEY (table_name, first_id)) WITHOUT ROWID"
 )
+# See helpdesk/db/ticket_facts.py. `assignee` is 0 for nobody.
+_FACTS = """
+CREATE TABLE ticket_facts (
+    id INTEGER NOT NULL PRIMARY KEY,
+    kind INTEGER NOT NULL,
+    assignee INTEGER NOT NULL,
+    creator INTEGER NOT NULL
+)
+"""
+# The tickets that were created, by the clock, before one with a smaller id: the clock was set back.
+_MISDATED = """
+CREATE TABLE misdated_tickets (
+    id INTEGER NOT NULL PRIMARY KEY,
+    created_at BIGINT NOT NULL
+)
+"""
 
 # The search index on PostgreSQL: one row for each document, whose words each begin with a letter for
 # the place they stand in (t title, b body, i internal), so that one index answers for any of them.
@@ -294,6 +310,6 @@ END $$
 
 # What each engine has beside the tables, by the name of its dialect.
 EXTRAS = {
-    "sqlite": (_FTS5, _WORDS, _DIGESTS),
+    "sqlite": (_FTS5, _WORDS, _DIGESTS, _FACTS, _MISDATED),
     "postgresql": (*_BY_CODE_POINTS, _TSVECTOR, _TSVECTOR_INDEX, _NEXT_ID, _DEFAULT_ID, _HORIZON),
 }

@@ -1,8 +1,11 @@
-"""Queries for lists of tickets: filters, orders, and a page of them. Those with words are in search/."""
+"""What a list of tickets may be asked for, and its query on PostgreSQL, whose planner knows how frequent a value is.
+
+Lists on SQLite are in sqlite_lists.py; those with words in search/.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -12,8 +15,6 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, not_, or_
 from helpdesk.db.engine import COMPILED_MAX, Connection
 from helpdesk.db.schema import ticket_tags, tickets
 from helpdesk.messages.fields import Priority, Status
-
-_NO_LIMIT = 1 << 62
 
 Scope = Literal["everything", "public", "title"]  # where words are looked for
 
@@ -52,35 +53,26 @@ class Stamp(msgspec.Struct, frozen=True):
 
 
 def page(conn: Connection, where: Filter, order: Order, *, now: int, limit: int, offset: int) -> list[Stamp]:
-    """The stamps of a page of tickets, in order. `where.words` is not looked at.
+    """Return the stamps of a page of tickets, in order, on PostgreSQL. `where.words` is not looked at.
 
     `now` decides which clocks have passed their deadline.
     """
-    return list(stamps(conn, where, order, now=now, limit=limit, offset=offset))
-
-
-def stamps(
-    conn: Connection,
-    where: Filter,
-    order: Order,
-    *,
-    now: int,
-    ids: Sequence[int] | None = None,
-    limit: int = _NO_LIMIT,
-    offset: int = 0,
-) -> Iterator[Stamp]:
-    """The stamps of all tickets that `where` lets through, in order, read as they are asked for.
-
-    With `ids`, of those tickets only.
-    """
-    bound = values(where, now=now, limit=limit, offset=offset) | {"ids": ids}
+    bound = values(where, now=now, limit=limit, offset=offset)
     late = any_due(conn, where, now=now)
-    query = statement(shape_of(where), order, any_due=late, of_ids=ids is not None)
+    query = statement(shape_of(where), order, any_due=late)
     is_narrow = where.owner_id or where.creator_id or where.assignee_id or where.tag
-    if len(where.status) > 1 and not is_narrow and ids is None and limit != _NO_LIMIT:
+    if len(where.status) > 1 and not is_narrow:
         query = _of_each_status(shape_of(where), order, len(where.status), any_due=late)
         bound |= {f"status_{n}": status for n, status in enumerate(where.status)} | {"reach": limit + offset}
-    return (Stamp(*row[:5]) for row in conn.execute(query, bound))
+    return [Stamp(*row[:5]) for row in conn.execute(query, bound)]
+
+
+def one(conn: Connection, ticket_id: int, where: Filter, *, now: int) -> Stamp | None:
+    """Return the stamp of the ticket if `where` lets it through, on PostgreSQL."""
+    query = statement(shape_of(where), Order(), any_due=any_due(conn, where, now=now))
+    query = query.where(tickets.c.id == bindparam("ticket_id"))
+    row = conn.execute(query, values(where, now=now, limit=1, offset=0) | {"ticket_id": ticket_id}).first()
+    return Stamp(*row[:5]) if row else None
 
 
 _ANY_DUE = select(exists(select(tickets.c.id).where(tickets.c.sla_due_at <= bindparam("now"))))
@@ -110,13 +102,13 @@ def shape_of(where: Filter) -> Shape:
 
 
 @lru_cache(maxsize=COMPILED_MAX)
-def statement(shape: Shape, order: Order, *, any_due: bool, of_ids: bool) -> Select[Any]:
+def statement(shape: Shape, order: Order, *, any_due: bool) -> Select[Any]:
     """The statement for all filters of one shape; its values are bound under the names of Filter."""
-    query = _unlimited(shape, order, any_due=any_due, of_ids=of_ids)
+    query = _unlimited(shape, order, any_due=any_due)
     return query.limit(bindparam("limit")).offset(bindparam("offset"))
 
 
-def _unlimited(shape: Shape, order: Order, *, any_due: bool, of_ids: bool) -> Select[Any]:
+def _unlimited(shape: Shape, order: Order, *, any_due: bool) -> Select[Any]:
     used = dict(shape)
     created_at: ColumnElement[int] = tickets.c.created_at
     tie: ColumnElement[int] = tickets.c.id
@@ -128,8 +120,6 @@ def _unlimited(shape: Shape, order: Order, *, any_due: bool, of_ids: bool) -> Se
         created_at, tie = ticket_tags.c.created_at, ticket_tags.c.ticket_id
     for condition in _conditions(used, any_due):
         query = query.where(condition)
-    if of_ids:
-        query = query.where(tickets.c.id.in_(bindparam("ids", expanding=True)))
     key = created_at if order.column == "created_at" else tickets.c[_COLUMN_OF.get(order.column, order.column)]
     return query.add_columns(key.label("key")).order_by(*_in_order(order, key, tie))
 
@@ -138,10 +128,10 @@ def _unlimited(shape: Shape, order: Order, *, any_due: bool, of_ids: bool) -> Se
 def _of_each_status(shape: Shape, order: Order, statuses: int, *, any_due: bool) -> Select[Any]:
     """The same for several statuses: the head of each one's list, which its index has in order, merged.
 
-    One condition `status IN (…)` makes SQLite sort all that match: at a million tickets, 50,000 of them.
+    One condition `status IN (…)` has all that match sorted: at a million tickets, 50,000 of them.
     """
     rest = tuple(part for part in shape if part[0] != "status")
-    each = _unlimited(rest, order, any_due=any_due, of_ids=False).limit(bindparam("reach"))
+    each = _unlimited(rest, order, any_due=any_due).limit(bindparam("reach"))
     heads = [select(each.where(tickets.c.status == bindparam(f"status_{n}")).subquery()) for n in range(statuses)]
     merged = union_all(*heads).subquery()
     query = select(merged).order_by(*_in_order(order, merged.c.key, merged.c.id))

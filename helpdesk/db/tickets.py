@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Update, bindparam, func, select, text
 
+from helpdesk.db import ticket_facts
 from helpdesk.db.engine import Connection, is_sqlite, row_as, stripe, touch
 from helpdesk.db.prepared import Prepared
 from helpdesk.db.row_locks import RowLock
@@ -121,6 +122,15 @@ def by_ids(conn: Connection, ids: Sequence[int]) -> list[TicketRow]:
 def insert(conn: Connection, values: dict[str, Any], tags: Collection[str]) -> int:
     """The new ticket's id. `values` holds every column but `id`, `tags` and `priority_rank`."""
     ticket_id = _INSERT.insert(conn, values | _derived(values["priority"], tags))
+    kind = ticket_facts.kind_of(values["status"], values["priority"], values["breached"])
+    ticket_facts.insert(
+        conn,
+        ticket_id,
+        kind,
+        assignee_id=values["assignee_id"],
+        creator_id=values["creator_id"],
+        created_at=values["created_at"],
+    )
     _insert_tags(conn, ticket_id, values["created_at"], tags)
     _count(conn, values["status"], values["priority"], values["breached"], values["assignee_id"], by=1)
     touch(conn, "ticket", ticket_id)
@@ -144,6 +154,7 @@ def update(conn: Connection, ticket: TicketRow, *, was: TicketRow) -> bool:
     if kind != before:
         _count(conn, *before, by=-1)
         _count(conn, *kind, by=1)
+        ticket_facts.update(conn, was.id, ticket_facts.kind_of(*kind[:3]), assignee_id=ticket.assignee_id)
     if ticket.tags != was.tags:
         conn.execute(_DELETE_TAGS, {"row_id": was.id})
         _insert_tags(conn, was.id, was.created_at, ticket.tag_list)

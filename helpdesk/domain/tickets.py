@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from helpdesk.db import search, ticket_lists
+from helpdesk.db import search, ticket_pages
 from helpdesk.db import tickets as store
 from helpdesk.db import users as user_store
 from helpdesk.db.engine import Connection
@@ -129,23 +129,16 @@ def page(conn: Connection, actor: Actor, query: TicketsQuery, show: Show[T], *, 
             raise InvalidParam("sort by relevance needs q, the words to look for", "sort")
         sort = "-created_at"  # a q of punctuation only is as if absent
     where, order = _filter(actor, query, words), Order(sort.removeprefix("-"), sort.startswith("-"))
-    named = _named(conn, where, ticket_number(query.q), now=now)
+    number = ticket_number(query.q)
+    named = ticket_pages.one(conn, number, replace(where, words=()), now=now) if number is not None else None
     if named is not None:
         where = replace(where, without_id=named.id)
     # The ticket that is named comes first, so that all others are one place further back.
     first = [named] if named is not None and query.offset == 0 else []
     offset = max(0, query.offset - 1) if named is not None else query.offset
-    find = search.page if words else ticket_lists.page
-    stamps = first + find(conn, where, order, now=now, limit=query.limit + 1 - len(first), offset=offset)
+    stamps = first + ticket_pages.page(conn, where, order, now=now, limit=query.limit + 1 - len(first), offset=offset)
     more = len(stamps) > query.limit
     return show(conn, stamps[: query.limit]), query.offset + query.limit if more else None
-
-
-def _named(conn: Connection, where: Filter, number: int | None, *, now: int) -> Stamp | None:
-    """The ticket of that number, if the other filters let it through."""
-    if number is None:
-        return None
-    return next(ticket_lists.stamps(conn, replace(where, words=()), Order(), now=now, ids=[number]), None)
 
 
 def listing(actor: Actor, now: int) -> Show[ListedTicket]:

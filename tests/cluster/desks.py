@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from helpdesk import copying
 from helpdesk.clock import HOUR_MS
 from helpdesk.db import copying as store
-from helpdesk.db import schema, search
+from helpdesk.db import schema, ticket_pages
 from helpdesk.db import tickets as ticket_store
 from helpdesk.db import tokens as token_store
 from helpdesk.db import users as user_store
@@ -149,7 +149,7 @@ def searches(conn: Connection) -> list[list[int]]:
             for order in (Order(), Order("relevance", False), Order("updated_at", True)):
                 for owner_id in (None, 1, 3):
                     where = Filter(words=query_words(query), scope=scope, owner_id=owner_id)
-                    page = search.page(conn, where, order, now=START, limit=50, offset=0)
+                    page = ticket_pages.page(conn, where, order, now=START, limit=50, offset=0)
                     pages.append([stamp.id for stamp in page])
     return pages
 

@@ -110,6 +110,8 @@ def test_counts_of_before_the_stripes_are_counted_again(path: Path) -> None:
         "ALTER TABLE tokens DROP COLUMN last_used_at",
         "DROP TABLE digests",
         "DROP TABLE search_state",
+        "DROP TABLE ticket_facts",
+        "DROP TABLE misdated_tickets",
         "DROP TABLE ticket_counts",
         "CREATE TABLE ticket_counts (status TEXT NOT NULL, priority TEXT NOT NULL, breached BOOLEAN NOT NULL,"
         " assignee BIGINT NOT NULL, tickets INTEGER NOT NULL,"

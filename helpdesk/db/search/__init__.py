@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from helpdesk.db.engine import Connection, is_sqlite
-from helpdesk.db.search import fts5, fts5_pages, tsvector
+from helpdesk.db.search import fts5, tsvector
 from helpdesk.db.search.documents import Document, body_text
-from helpdesk.db.ticket_lists import Filter, Order, Stamp
 
-__all__ = ["Document", "add", "add_all", "body_text", "page", "remove"]
+__all__ = ["Document", "add", "add_all", "body_text", "remove"]
 
 
 def add(
@@ -45,12 +44,3 @@ def remove(conn: Connection, ticket_id: int, document: int, *, owner_id: int, ti
         fts5.remove(conn, ticket_id, document, owner_id=owner_id, title=title, body=body)
     else:
         tsvector.remove(conn, ticket_id, document)
-
-
-def page(conn: Connection, where: Filter, order: Order, *, now: int, limit: int, offset: int) -> list[Stamp]:
-    """The stamps of a page of tickets that have all of `where.words`, in order.
-
-    "relevance" puts those with every word in the title before the others, each the newest first.
-    """
-    find = fts5_pages.page if is_sqlite(conn) else tsvector.page
-    return find(conn, where, order, now=now, limit=limit, offset=offset)

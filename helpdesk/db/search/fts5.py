@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from helpdesk.db.engine import Connection
 from helpdesk.db.sqlite_connection import driver
@@ -18,6 +19,7 @@ _DOCUMENTS = 1 << DOCUMENT_BITS
 PREFIX_INDEXED = 3
 EXPANDED_MAX = 64  # words that one beginning is spelled out into; with more of them, each is rare
 _STEPS = 24  # rows that are passed over one by one before a new query is cheaper (30 µs)
+SAMPLES, SAMPLE_SIZE = 4, 512  # where, and how many tickets each, a word's frequency is looked at
 _KNOWN_MAX = 50_000  # words that the writer remembers to have stored
 
 _COLUMNS: dict[Scope, str] = {
@@ -71,84 +73,84 @@ def remove_all(conn: Connection) -> None:
     conn.info.pop("known_words", None)
 
 
-def expression(conn: Connection, word: str, scope: Scope, owner_id: int | None) -> str:
-    """The FTS5 query for words that begin with `word` (letters and digits only) where `scope` says.
+class Word(NamedTuple):
+    """One word to look for, as FTS5 queries: quick to its first documents, and quick to all of them."""
+
+    first: str
+    all: str
+
+
+def word(conn: Connection, begins: str, scope: Scope, owner_id: int | None) -> Word:
+    """Return the queries for words that begin with `begins` (letters and digits only) where `scope` says.
 
     With `owner_id`, only in tickets which that person created.
     """
-    found = f"{_COLUMNS[scope]} : ({_spelled_out(conn, word)})"
-    return found if owner_id is None else f'owner : "{owner_id}" AND {found}'
+    owner = "" if owner_id is None else f'owner : "{owner_id}" AND '
+    prefix = f'"{begins}" *'
+    spelled = _spelled_out(conn, begins) or prefix
+    return Word(f"{owner}{_COLUMNS[scope]} : ({spelled})", f"{owner}{_COLUMNS[scope]} : ({prefix})")
 
 
-def _spelled_out(conn: Connection, word: str) -> str:
-    if len(word) > PREFIX_INDEXED:
-        rows = driver(conn).execute(
-            "SELECT word FROM words WHERE word BETWEEN ? AND ? LIMIT ?",
-            (word, word + "\U0010ffff", EXPANDED_MAX + 1),
-        )
-        words = [row[0] for row in rows]
-        if len(words) <= EXPANDED_MAX:
-            return " OR ".join(f'"{w}"' for w in words or [word])
-    return f'"{word}" *'
+def _spelled_out(conn: Connection, begins: str) -> str | None:
+    if len(begins) <= PREFIX_INDEXED:
+        return None
+    rows = driver(conn).execute(
+        "SELECT word FROM words WHERE word BETWEEN ? AND ? LIMIT ?",
+        (begins, begins + "\U0010ffff", EXPANDED_MAX + 1),
+    )
+    words = [row[0] for row in rows]
+    return " OR ".join(f'"{one}"' for one in words or [begins]) if len(words) <= EXPANDED_MAX else None
 
 
 class _Tickets:
     """The tickets that match one FTS5 query, in the order of their ids, read as far as they are asked for."""
 
-    def __init__(self, raw: sqlite3.Connection, query: str, *, descending: bool) -> None:
+    def __init__(self, raw: sqlite3.Connection, query: str) -> None:
         self._raw = raw
         self._query = query
-        self._sql = (
-            "SELECT rowid FROM search WHERE search MATCH ? AND rowid <= ? ORDER BY rowid DESC"
-            if descending
-            else "SELECT rowid FROM search WHERE search MATCH ? AND rowid >= ? ORDER BY rowid"
-        )
-        self._sign = -1 if descending else 1
         self._rows: Iterator[tuple[int]] = iter(())
-        self._current: int | None = None
+        self._current = 0
 
-    def seek(self, bound: int) -> int | None:
-        """The first ticket at or beyond `bound`, in the direction of reading; None when there is none."""
-        if self._current is None or self._sign * (self._current - bound) < 0:
+    def seek(self, ticket_id: int) -> int:
+        """Return the first that matches from `ticket_id` on, which grows with each call; a great number for none."""
+        if self._current < ticket_id:
             for (rowid,) in islice(self._rows, _STEPS):
                 self._current = rowid >> DOCUMENT_BITS
-                if self._sign * (self._current - bound) >= 0:
+                if self._current >= ticket_id:
                     return self._current
-            self._restart(bound)
+            sql = "SELECT rowid FROM search WHERE search MATCH ? AND rowid >= ? ORDER BY rowid"
+            self._rows = iter(self._raw.execute(sql, (self._query, ticket_id << DOCUMENT_BITS)))
+            row = next(self._rows, None)
+            self._current = row[0] >> DOCUMENT_BITS if row else 1 << 62
         return self._current
 
-    def _restart(self, bound: int) -> None:
-        rowid = bound * _DOCUMENTS if self._sign > 0 else (bound + 1) * _DOCUMENTS - 1
-        self._rows = iter(self._raw.execute(self._sql, (self._query, rowid)))
-        row = next(self._rows, None)
-        self._current = row[0] >> DOCUMENT_BITS if row else None
+
+def among(conn: Connection, queries: Sequence[str], ids: Iterable[int]) -> set[int]:
+    """Return those of the tickets that match every one of the FTS5 queries."""
+    found = sorted(ids)
+    for query in queries:
+        stream = _Tickets(driver(conn), query)
+        found = [ticket_id for ticket_id in found if stream.seek(ticket_id) == ticket_id]
+    return set(found)
 
 
-def tickets(conn: Connection, queries: Sequence[str], *, descending: bool) -> Iterator[int]:
-    """Ids of the tickets that match every one of the FTS5 queries, each in any of its documents, in order.
+class Frequency(NamedTuple):
+    """About how many documents have a word, and which share of the tickets."""
 
-    Reads no further than it is asked to (a leapfrog join): three words that stand in every second
-    ticket cost no more than a page of them.
-    """
-    streams = [_Tickets(driver(conn), query, descending=descending) for query in queries]
-    step = -1 if descending else 1
-    bound = (1 << 62 - DOCUMENT_BITS) if descending else 0
-    while True:
-        agreed = bound
-        for stream in streams:
-            found = stream.seek(agreed)
-            if found is None:
-                return
-            agreed = found
-        if agreed == bound or all(stream.seek(agreed) == agreed for stream in streams):
-            yield agreed
-            agreed += step
-        bound = agreed
+    documents: float
+    share: float
 
 
-def matches(conn: Connection, ticket_id: int, queries: Sequence[str]) -> bool:
-    """Whether the ticket matches every one of the FTS5 queries."""
-    first = ticket_id << DOCUMENT_BITS
-    sql = "SELECT 1 FROM search WHERE search MATCH ? AND rowid BETWEEN ? AND ? LIMIT 1"
-    raw = driver(conn)
-    return all(raw.execute(sql, (query, first, first + _DOCUMENTS - 1)).fetchone() for query in queries)
+def frequency(conn: Connection, query: str, tickets: int) -> Frequency:
+    """Return how frequent what matches is, by a sample of the tickets, whose ids go up to `tickets`."""
+    sql = "SELECT count(*), count(DISTINCT rowid >> ?) FROM search WHERE search MATCH ? AND rowid BETWEEN ? AND ?"
+    size = min(SAMPLE_SIZE, max(1, tickets // SAMPLES))
+    documents = found = 0
+    for n in range(SAMPLES):
+        first = tickets * n // SAMPLES + 1
+        bounds = (first << DOCUMENT_BITS, ((first + size) << DOCUMENT_BITS) - 1)
+        row = driver(conn).execute(sql, (DOCUMENT_BITS, query, *bounds)).fetchone()
+        documents, found = documents + row[0], found + row[1]
+    looked_at = size * SAMPLES
+    # One that was not seen at all may still have as many as a sample can miss.
+    return Frequency(max(documents, 1) * max(1.0, tickets / looked_at), min(1.0, max(found, 1) / looked_at))

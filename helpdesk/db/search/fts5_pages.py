@@ -1,115 +1,193 @@
-"""A page of the tickets with certain words: along the words while that is quick, else along the order."""
+"""A page of the tickets with certain words, on SQLite: which way to go is chosen by a sample of the words.
+
+FTS5 finds the documents with a word in the order of their tickets' ids, 20 million of them a second. So
+there are three ways, each with an end:
+
+- along the ids (id_ranges.py), for orders that follow them: quick where many tickets match;
+- in the order of the list (sqlite_lists.py), asking one ticket after the other for its words;
+- the same, with "is one of all that have this word" as one more condition, for words that are rare.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
+from math import prod
 
-from sqlalchemy import bindparam, exists, select
-
+from helpdesk.db import ticket_facts
 from helpdesk.db.engine import Connection
-from helpdesk.db.schema import tickets
-from helpdesk.db.search import fts5
-from helpdesk.db.ticket_lists import Filter, Order, Stamp, stamps
+from helpdesk.db.search import fts5, id_ranges
+from helpdesk.db.search.fts5 import Word
+from helpdesk.db.search.id_ranges import Pass
+from helpdesk.db.sqlite_lists import Listing, stamps
+from helpdesk.db.sqlite_sources import Source, conditions
+from helpdesk.db.ticket_lists import Filter, Order, Stamp
+from helpdesk.messages.fields import PRIORITIES
 
-CHUNK_MIN, CHUNK_MAX = 32, 500  # tickets whose other filters are looked at in one statement
-# Tickets with the words that are looked at before the order of the list is followed instead: past
-# these the other filters are so rare, or the sort so different, that the words lead nowhere.
-ALONG_WORDS_MAX = 5000
-
-# The sum keeps SQLite from walking along the ids, which would be nearly all of them: the index of
-# times holds few that are newer than a page.
-_id = tickets.c.id + 0
-_NEWER_BELOW = select(exists().where(tickets.c.created_at > bindparam("at"), _id < bindparam("id")))
-_OLDER_ABOVE = select(exists().where(tickets.c.created_at < bindparam("at"), _id > bindparam("id")))
+FIRST_RANGES = 3000  # tickets along the ids before anything is weighed: two milliseconds
+BATCH_MIN, BATCH_MAX = 64, 1024
+# µs, measured at a million tickets: one document of a word; one ticket asked for a word, far from the
+# one before and near it.
+DOCUMENT, ASKED_FAR, ASKED_NEAR = 0.12, 40.0, 5.0
+NEAR = 1 / 16  # of all tickets: what is so dense is near each other
 
 
 def page(conn: Connection, where: Filter, order: Order, *, now: int, limit: int, offset: int) -> list[Stamp]:
-    """The stamps of a page of tickets that have all of `where.words`, in order."""
-    owner_id = where.owner_id or where.creator_id
-    queries = [fts5.expression(conn, word, where.scope, owner_id) for word in where.words]
-    wanted = offset + limit
-    if order.column == "relevance":
-        return list(islice(_by_relevance(conn, where, order, queries, now), offset, wanted))
-    by_age = order.column == "created_at"
-    ids = fts5.tickets(conn, queries, descending=order.descending or not by_age)
-    found, is_all = _along_words(conn, where, ids, now, wanted if by_age else None)
-    if is_all:
-        return _sorted(conn, order, found, now=now, limit=limit, offset=offset)
-    if by_age and len(found) >= wanted and _come_first(conn, order, found[:wanted]):
-        first = sorted(found[:wanted], key=lambda one: (one.created_at, one.id), reverse=order.descending)
-        return first[offset:]
-    return list(islice(_along_order(conn, where, order, queries, now), offset, wanted))
+    """Return the stamps of a page of tickets that have all of `where.words`, in order.
 
-
-def _along_words(
-    conn: Connection, where: Filter, ids: Iterator[int], now: int, wanted: int | None
-) -> tuple[list[Stamp], bool]:
-    """Tickets of `ids` that pass the other filters, in their order, and whether these are all there are.
-
-    Stops when `wanted` are found, or after ALONG_WORDS_MAX ids.
+    "relevance" puts those with every word in the title before the others, each the newest first.
     """
-    found: list[Stamp] = []
-    seen, size = 0, max(CHUNK_MIN, min(CHUNK_MAX, wanted or CHUNK_MAX))
-    while seen < ALONG_WORDS_MAX:
-        chunk = list(islice(ids, size))
-        found += _passing(conn, where, chunk, now)
-        if len(chunk) < size:
-            return found, True
-        if wanted is not None and len(found) >= wanted:
-            return found, False
-        seen, size = seen + len(chunk), CHUNK_MAX
-    return found, False
+    return _Search(conn, where, order, now=now).page(limit, offset)
 
 
-def _passing(conn: Connection, where: Filter, ids: Sequence[int], now: int) -> list[Stamp]:
-    """Those of the tickets that pass the other filters, in the order of `ids`."""
-    if not ids:
+class _Search:
+    def __init__(self, conn: Connection, where: Filter, order: Order, *, now: int) -> None:
+        self._conn = conn
+        self._where = where
+        self._order = order
+        self._wanted = conditions(conn, where, now=now)
+        # The longest first, since they are the rarest.
+        self._words = [self._word(word) for word in sorted(where.words, key=len, reverse=True)]
+        listed_by = Order() if order.column == "relevance" else order
+        self._listing = Listing(conn, where, listed_by, self._wanted)
+
+    def _word(self, begins: str, *, in_title: bool = False) -> Word:
+        owner_id = self._where.owner_id or self._where.creator_id
+        return fts5.word(self._conn, begins, "title" if in_title else self._where.scope, owner_id)
+
+    def page(self, limit: int, offset: int) -> list[Stamp]:
+        """Return the stamps of a page."""
+        passes = self._passes()
+        found = self._along_ids(passes, limit, offset, within=FIRST_RANGES) if passes else None
+        if found is None:
+            found = self._planned(passes, limit, offset)
+        shown = stamps(self._conn, found)
+        if self._order.column != "created_at" or not passes or self._follows_the_clock(shown):
+            return self._by_time(shown)
+        self._listing.count(offset)
+        self._weigh()
+        return stamps(self._conn, self._in_order(len(self._words), limit, offset))
+
+    # Along the ids.
+
+    def _passes(self) -> list[Pass]:
+        """Return the walks along the ids that make up the order; none where it does not follow them."""
+        queries = tuple(word.first for word in self._words)
+        parts = tuple(self._wanted.parts.values())
+        if self._order.column == "created_at":
+            return [Pass(parts, queries)]
+        if self._order.column == "priority":
+            ranks = [n for n, name in enumerate(PRIORITIES) if name in (self._where.priority or PRIORITIES)]
+            passes = [Pass((f"{ticket_facts.RANK} = {rank}", *parts), queries) for rank in ranks]
+            return passes[::-1] if self._order.descending else passes
+        if self._order.column == "relevance":
+            title = tuple(self._word(word, in_title=True).first for word in self._where.words)
+            passes = [Pass(parts, (*title, *queries)), Pass(parts, queries, but_not=title)]
+            return passes[::-1] if self._order.descending else passes
         return []
-    found = {stamp.id: stamp for stamp in stamps(conn, where, Order(), now=now, ids=ids)}
-    return [found[i] for i in ids if i in found]
 
+    def _along_ids(self, passes: list[Pass], limit: int, offset: int, *, within: int | None = None) -> list[int] | None:
+        by_relevance = self._order.column == "relevance"
+        return id_ranges.page(
+            self._conn,
+            passes,
+            self._wanted.values,
+            self._listing.tickets,
+            descending=self._order.descending != by_relevance,  # the best are the newest
+            limit=limit,
+            offset=offset,
+            within=within,
+        )
 
-def _sorted(conn: Connection, order: Order, found: list[Stamp], *, now: int, limit: int, offset: int) -> list[Stamp]:
-    """A page of what was found, in order: all of it is there, so the database may sort it."""
-    ids = [stamp.id for stamp in found]
-    return list(stamps(conn, Filter(), order, now=now, ids=ids, limit=limit, offset=offset)) if ids else []
+    def _follows_the_clock(self, shown: list[Stamp]) -> bool:
+        """Return whether the page is the same by id and by time: no clock was set back across its ends."""
+        ends = [*shown[:1], *shown[-1:]]
+        return not any(ticket_facts.is_misdated_across(self._conn, end.id, end.created_at) for end in ends)
 
+    def _by_time(self, shown: list[Stamp]) -> list[Stamp]:
+        if self._order.column != "created_at":
+            return shown
+        return sorted(shown, key=lambda one: (one.created_at, one.id), reverse=self._order.descending)
 
-def _come_first(conn: Connection, order: Order, found: list[Stamp]) -> bool:
-    """Whether the first by id are the first by time: beyond their ids, no clock was set back so far."""
-    times = [stamp.created_at for stamp in found]
-    if order.descending:
-        return not conn.execute(_NEWER_BELOW, {"at": min(times), "id": found[-1].id}).scalar()
-    return not conn.execute(_OLDER_ABOVE, {"at": max(times), "id": found[-1].id}).scalar()
+    # Weighing.
 
+    def _planned(self, passes: list[Pass], limit: int, offset: int) -> list[int]:
+        """Return the page by the way that costs least, by what a sample of the words tells."""
+        self._listing.count(offset)
+        if offset >= self._listing.at_most:
+            return []
+        self._weigh()
+        if self._order.column == "relevance":
+            return self._by_relevance(passes, limit, offset)
+        wanted = limit + offset
+        best = min(range(len(self._words) + 1), key=lambda as_sets: self._cost(as_sets, wanted))
+        if passes and len(passes) * self._cost_along_ids(wanted) <= self._cost(best, wanted):
+            return self._along_ids(passes, limit, offset) or []
+        return self._in_order(best, limit, offset)
 
-def _along_order(conn: Connection, where: Filter, order: Order, queries: Sequence[str], now: int) -> Iterator[Stamp]:
-    """All that match, in order: one ticket after the other is asked for its words."""
-    for stamp in stamps(conn, where, order, now=now):
-        if fts5.matches(conn, stamp.id, queries):
-            yield stamp
+    def _weigh(self) -> None:
+        """Find how frequent the words are; the rarest come first then."""
+        sampled = [(fts5.frequency(self._conn, word.first, self._listing.tickets), word) for word in self._words]
+        sampled.sort(key=lambda pair: pair[0].documents)
+        self._frequencies = [frequency for frequency, _ in sampled]
+        self._words = [word for _, word in sampled]
 
+    def _cost_along_ids(self, wanted: int) -> float:
+        """Return about how many µs it takes to walk along the ids until so many are found."""
+        matching = self._listing.passing * prod(one.share for one in self._frequencies)
+        share = min(1.0, wanted / max(1.0, matching))
+        documents = sum(one.documents for one in self._frequencies)
+        return share * (DOCUMENT * documents + 0.1 * self._listing.tickets)
 
-def _by_relevance(conn: Connection, where: Filter, order: Order, queries: Sequence[str], now: int) -> Iterator[Stamp]:
-    """Those with every word in the title, then the others, each the newest first; or all of that reversed."""
-    owner_id = where.owner_id or where.creator_id
-    in_title = [fts5.expression(conn, word, "title", owner_id) for word in where.words]
-    newest_first = not order.descending
-    best = fts5.tickets(conn, in_title, descending=newest_first)
-    best_again = fts5.tickets(conn, in_title, descending=newest_first)
-    others = _without(fts5.tickets(conn, queries, descending=newest_first), best_again, descending=newest_first)
-    for ids in (best, others) if newest_first else (others, best):
-        while chunk := list(islice(ids, CHUNK_MIN)):
-            yield from _passing(conn, where, chunk, now)
+    def _cost(self, as_sets: int, wanted: int) -> float:
+        """Return the same for the order of the list, with so many of the words (the rarest first) as sets."""
+        listing, sets = self._with_sets(as_sets)
+        asked = self._frequencies[as_sets:]
+        candidates = min(listing.passing, wanted / prod(one.share for one in asked))
+        far = listing.passing < NEAR * listing.tickets
+        asking = candidates * sum(prod(one.share for one in asked[:n]) for n in range(len(asked)))
+        return sets + listing.cost_us(candidates) + asking * (ASKED_FAR if far else ASKED_NEAR)
 
+    def _with_sets(self, as_sets: int) -> tuple[Listing, float]:
+        """Return the listing of what has the first so many words, and what these cost."""
+        wanted, sets, cost = self._wanted, dict[Source, float](), 0.0
+        for n in range(as_sets):
+            name, frequency = f"word_{n}", self._frequencies[n]
+            ids = f"SELECT rowid >> {fts5.DOCUMENT_BITS} AS id FROM search WHERE search MATCH :{name}"
+            wanted = wanted.with_part(name, f"f.id IN ({ids})", self._words[n].all)
+            source = Source(f"(SELECT DISTINCT {ids.removeprefix('SELECT ')}) o", covers=frozenset({name}))
+            sets[source] = frequency.share * self._listing.tickets
+            cost += DOCUMENT * frequency.documents
+        return self._listing.with_sets(wanted, sets), cost
 
-def _without(ids: Iterator[int], left_out: Iterator[int], *, descending: bool) -> Iterator[int]:
-    """`ids` but those in `left_out`; both in the same order."""
-    sign = -1 if descending else 1
-    skip = next(left_out, None)
-    for ticket_id in ids:
-        while skip is not None and sign * (skip - ticket_id) < 0:
-            skip = next(left_out, None)
-        if ticket_id != skip:
-            yield ticket_id
+    # In the order of the list.
+
+    def _in_order(self, as_sets: int, limit: int, offset: int) -> list[int]:
+        """Return the page in the order of the list, with so many of the words as sets, and asking for the others."""
+        listing, _ = self._with_sets(as_sets)
+        if as_sets == len(self._words):
+            return listing.page(limit=limit, offset=offset)
+        shares = (one.share for one in self._frequencies[as_sets:])
+        candidates = listing.stream((limit + offset) / prod(shares))
+        queries = [word.first for word in self._words[as_sets:]]
+        return list(islice(self._having(candidates, queries), offset, offset + limit))
+
+    def _having(self, candidates: Iterator[int], queries: list[str]) -> Iterator[int]:
+        """Yield those of the tickets that match every query, in their order."""
+        size = BATCH_MIN
+        while batch := list(islice(candidates, size)):
+            found = fts5.among(self._conn, queries, batch)
+            yield from (ticket_id for ticket_id in batch if ticket_id in found)
+            size = min(2 * size, BATCH_MAX)
+
+    def _by_relevance(self, passes: list[Pass], limit: int, offset: int) -> list[int]:
+        """Return the page along the ids, or, where the filter lets few through, by asking each of them."""
+        few = self._listing.passing * 2 * len(self._words) * ASKED_FAR + self._listing.cost_us(self._listing.passing)
+        if few > sum(DOCUMENT * one.documents for one in self._frequencies):
+            return self._along_ids(passes, limit, offset) or []
+        candidates = list(self._listing.stream(self._listing.passing))
+        found = fts5.among(self._conn, [word.first for word in self._words], candidates)
+        in_title = [self._word(word, in_title=True).first for word in self._where.words]
+        best = fts5.among(self._conn, in_title, found)
+        ids = sorted(found, key=lambda ticket_id: (ticket_id in best, ticket_id), reverse=not self._order.descending)
+        return ids[offset : offset + limit]

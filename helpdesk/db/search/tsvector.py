@@ -88,8 +88,8 @@ def _tsquery(word: str, scope: Scope) -> str:
 def _statement(shape: Shape, order: Order, *, any_due: bool, words: int) -> Select[Any]:
     has_all = _has_all("word", words)
     if order.column != "relevance":
-        return ticket_lists.statement(shape, order, any_due=any_due, of_ids=False).where(*has_all)
-    query = ticket_lists.statement(shape, Order(), any_due=any_due, of_ids=False)
+        return ticket_lists.statement(shape, order, any_due=any_due).where(*has_all)
+    query = ticket_lists.statement(shape, Order(), any_due=any_due)
     # Those with every word in the title first, then the others, each the newest first; or all reversed.
     best = and_(*_has_all("title", words))
     keys = (best.asc(), tickets.c.id.asc()) if order.descending else (best.desc(), tickets.c.id.desc())
