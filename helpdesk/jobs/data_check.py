@@ -20,10 +20,9 @@ ROUND_S = 60.0
 class DataCheck:
     """A job for a database that no other process writes to."""
 
-    def __init__(self, db: Database, problems: Problems, *, step_s: float = STEP_S) -> None:
+    def __init__(self, db: Database, problems: Problems) -> None:
         self._db = db
         self._problems = problems
-        self._step_s = step_s
 
     async def run(self, worked: Callable[[], None] = lambda: None) -> None:
         """Run until cancelled; call `worked` after each round."""
@@ -49,7 +48,7 @@ class DataCheck:
                 is_whole = False
                 self._problems.report(PART, _changed(sealed))
             after = sealed.first_id
-            await asyncio.sleep(self._step_s)
+            await asyncio.sleep(STEP_S)
         return is_whole
 
     async def _next(self, table: str, after: int) -> Range | None:
@@ -67,7 +66,7 @@ class DataCheck:
 
         while new := await self._db.read_slowly(made):
             await self._db.write(lambda conn, new=new: digests.seal(conn, new))  # type: ignore[misc]
-            await asyncio.sleep(self._step_s)
+            await asyncio.sleep(STEP_S)
 
 
 def _changed(sealed: Range) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from helpdesk.db import digests
 from helpdesk.db.engine import Connection
+from helpdesk.jobs import data_check
 from helpdesk.jobs.data_check import DataCheck
 from tests.conftest import Api
 
@@ -21,8 +22,13 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "desk1.db"
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data_check, "STEP_S", 0)
+
+
 def check_of(api: Api) -> DataCheck:
-    return DataCheck(api.desk.db, api.desk.problems, step_s=0)
+    return DataCheck(api.desk.db, api.desk.problems)
 
 
 def change(path: Path, statement: str) -> None:

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from helpdesk import live, serve, session_uses
-from helpdesk.db import postgres, postgres_locks, sqlite
+from helpdesk.db import digests, postgres, postgres_locks, sqlite
 from helpdesk.db import timeline as timeline_store
 from helpdesk.db import tokens as token_store
 from helpdesk.db.engine import Job
 from helpdesk.db.open_files import OpenFiles
 from helpdesk.domain import accounts, clocks
 from helpdesk.errors import Unavailable
-from helpdesk.jobs import expiry, runner, sla
+from helpdesk.jobs import data_check, expiry, runner, sla
 from helpdesk.jobs.runner import Runner
 from helpdesk.problems import Problems
 from helpdesk.wakeups import Wakeups
@@ -39,6 +39,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, name, 0.01)
     monkeypatch.setattr(postgres, "KEEP_LOCK_S", 0.01)
     monkeypatch.setattr(sqlite, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(data_check, "ROUND_S", 0.01)
+    monkeypatch.setattr(data_check, "STEP_S", 0.01)
 
 
 @asynccontextmanager
@@ -267,6 +269,7 @@ JOBS: dict[str, tuple[Any, str, Callable[[Api, str, EventStream], Awaitable[None
     "wakeups_heard": (FakeRedis, "sign", nothing_more),
     "redis_watch": (FakeRedis, "sign", nothing_more),
     "data_files": (OpenFiles, "look", nothing_more),
+    "data_check": (digests, "sealed_after", nothing_more),
     "database_lock": (postgres_locks.UseLock, "keep", nothing_more),
 }
 
@@ -285,8 +288,8 @@ def jobs_of(api: Api) -> dict[str, Job]:
 
 
 async def test_every_job_of_a_server_is_broken_here(api: Api) -> None:
-    of_the_other_engine = "data_files" if api.desk.db.is_shared else "database_lock"
-    assert jobs_of(api).keys() == JOBS.keys() - {of_the_other_engine}
+    of_the_other_engine = {"data_files", "data_check"} if api.desk.db.is_shared else {"database_lock"}
+    assert jobs_of(api).keys() == JOBS.keys() - of_the_other_engine
 
 
 @pytest.mark.parametrize("name", JOBS)
