@@ -13,7 +13,7 @@ from helpdesk.domain.words import WORDS_VERSION, index_text
 
 log = logging.getLogger("helpdesk")
 
-BATCH = 500  # rows in one transaction: what a kill costs, and how long a stop waits
+BATCH = 1000  # rows in one transaction: what a kill costs, and how long a stop waits
 _SAY_EACH_S = 5.0
 
 
