@@ -30,7 +30,7 @@ let wake = () => {};
 export function on_happening(listener) { listeners.add(listener); return () => listeners.delete(listener); }
 /** @param {(state: LiveState, until: number) => void} watcher told now and at each change @returns {() => void} stop */
 export function on_state(watcher) { watchers.add(watcher); watcher(state, retry_at); return () => watchers.delete(watcher); }
-/** Told when the first connection stands: what was read before it may be stale. @param {() => void} joiner */
+/** Told when the first connection stands, and when the desk was restored: what was read before may be stale. @param {() => void} joiner */
 export function on_join(joiner) { joiners.add(joiner); return () => joiners.delete(joiner); }
 /** Resolves when the connection stands, or soon without it: what is read after it needs no second reading. */
 export async function settled() {
@@ -69,6 +69,7 @@ export function disconnect() {
 /** Another tab's word. @param {any} message */
 function heard(message) {
   if (message.type === "happening") deliver(message.happening);
+  else if (message.type === "reset") start_again(message.last_id);
   else if (message.type === "hello" && leading) channel?.postMessage({ type: "state", state, until: retry_at, last_id });
   else if (message.type === "state") {
     set_state(message.state, message.until);
@@ -117,12 +118,26 @@ async function read_stream(signal) {
       if (done) return "ended";
       clearTimeout(watchdog);
       watchdog = setTimeout(() => cut.abort(), SILENCE_MS);
-      for (const event of parser.feed(value)) if (event.event.startsWith("ticket.")) pass_on(JSON.parse(event.data));
+      for (const event of parser.feed(value)) take(event);
       last_id = Math.max(last_id, Number(parser.last_id()) || 0);
     }
   } finally {
     clearTimeout(watchdog);
   }
+}
+
+/** @param {import("./sse.js").ServerEvent} event */
+function take({ id, event, data }) {
+  if (event.startsWith("ticket.")) pass_on(JSON.parse(data));
+  if (event !== "reset") return;
+  start_again(Number(id));
+  channel?.postMessage({ type: "reset", last_id });
+}
+
+/** The desk has gone back to an earlier state: what was seen may not have happened. @param {number} newest */
+function start_again(newest) {
+  last_id = newest;
+  for (const joiner of [...joiners]) joiner();
 }
 
 /** @param {Happening} happening */
