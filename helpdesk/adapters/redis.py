@@ -17,7 +17,9 @@ from helpdesk.problems import Problems
 log = logging.getLogger("helpdesk.redis")
 
 PART = "redis"  # under which health names it
-ANSWER_S = 0.5  # for an answer; past it nobody waits for Redis until it has answered in the background
+# For an answer; past it nobody waits for Redis until it has answered in the background. A busy machine takes
+# half a second for the first questions, which open connections.
+ANSWER_S = 1.0
 LOOK_EVERY_S = 1.0  # how often it is asked in the background, whether it is away or not
 CLOSE_S = 2.0  # for letting go of the connections
 CONNECTIONS_MAX = 32

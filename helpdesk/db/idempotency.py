@@ -100,7 +100,10 @@ def fill(conn: Connection, scope: str, key: str, answer: KeptAnswer) -> None:
 
 
 def delete(conn: Connection, scope: str, key: str, *, until: int) -> None:
-    """Forget the answer under one key, if it was kept at or before `until`."""
+    """Forget the answer under one key, if it was kept at or before `until`; others claim the key only after this."""
+    if not is_sqlite(conn):
+        with may_wait(conn):  # a rival that claims it: it would wait for us in turn
+            conn.execute(_WAIT, {"lock": _lock(scope, key)})
     conn.execute(_DELETE, {"row_scope": scope, "row_key": key, "until": until})
 
 

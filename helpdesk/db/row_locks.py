@@ -24,7 +24,9 @@ from helpdesk.errors import Unavailable
 T = TypeVar("T")
 
 WAITERS = 3  # of a process's connections that write
-BRIEF_WAIT_S = 1  # for all other waits of those connections: for a rival's unique value, a counter, …
+# For all other waits of those connections: for a rival's unique value, a counter, … Longer than PostgreSQL's
+# deadlock_timeout of 1 s, or two that wait for each other would both be undone.
+BRIEF_WAIT_S = 1.5
 PATIENCE_S = 4.0  # how long the others try again
 RETRIERS_MAX = 64  # how many of them; each costs a transaction every now and then
 PAUSE_S, PAUSE_MAX_S = 0.02, 0.2  # between two attempts: doubled after each
@@ -115,4 +117,7 @@ class Retries:
 
 
 def _held_up() -> Unavailable:
-    return Unavailable("Others are changing the same thing; nothing was changed, try again in a moment")
+    return Unavailable(
+        "Others are changing the same thing; nothing was changed, try again in a moment",
+        cause="others held for too long what a transaction needs",
+    )

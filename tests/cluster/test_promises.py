@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from helpdesk.db.migrations.run import HEAD
 from tests.cluster.client import Answer, Intent, Stream, login, send
 from tests.cluster.conftest import Cluster
 from tests.process import refused_start, running_server, wait_until
@@ -60,7 +61,7 @@ def ticket(four: Cluster, token: str, **fields: Any) -> dict[str, Any]:
 
 def test_a_first_start_of_four_at_once_seeds_once(four: Cluster) -> None:
     assert four.sql("SELECT count(*) FROM users WHERE username IN ('admin', 'agent', 'user')") == ["3"]
-    assert four.sql("SELECT version_num FROM alembic_version") == ["0002"]
+    assert four.sql("SELECT version_num FROM alembic_version") == [HEAD]
 
 
 def test_the_same_key_at_once_on_all_has_one_effect(four: Cluster, token: str) -> None:
