@@ -11,7 +11,7 @@ from helpdesk.db.engine import Connection
 from helpdesk.db.timeline import EntryRow
 from helpdesk.domain import views
 from helpdesk.domain.access import Actor, visible_ticket
-from helpdesk.domain.words import all_words, query_words
+from helpdesk.domain.words import is_found, query_words
 from helpdesk.messages.timeline import EntryPage, TimelineQuery
 
 _SCAN_STEP = 200  # entries read at once while searching
@@ -62,8 +62,7 @@ def _search(
 def _matches(row: EntryRow, words: tuple[str, ...]) -> bool:
     names = f"{row.action} {row.actor_username or 'system'} {row.actor_name or ''}"
     data = " ".join(_texts(msgspec.json.decode(row.data)))
-    there = all_words(f"{names} {row.action.replace('_', ' ')} {data}")
-    return all(any(word.startswith(wanted) for word in there) for wanted in words)
+    return is_found(f"{names} {row.action.replace('_', ' ')} {data}", words)
 
 
 def _texts(value: Any) -> list[str]:
