@@ -18,6 +18,7 @@ from helpdesk.passwords import Passwords
 from helpdesk.problems import Problems
 from helpdesk.ratelimit import Buckets, Guesses, SharedTokenBuckets, TokenBuckets
 from helpdesk.sessions import Sessions
+from helpdesk.turns import Turns
 from helpdesk.wakeups import Wakeups
 
 
@@ -39,6 +40,7 @@ class Desk:
     access_log: AccessLog
     problems: Problems
     store_check: StoreCheck
+    turns: Turns
     started_at: float  # on the monotonic clock, in seconds
     draining: bool = False  # the server stops; connections are closed after their answer
     in_hand: int = 0  # requests whose head has come and that are not answered
@@ -73,6 +75,7 @@ def open_desk(config: Config, clock: Clock, db: Database, problems: Problems) ->
         access_log=AccessLog(config.log_format),
         problems=problems,
         store_check=StoreCheck(db),
+        turns=Turns(),
         started_at=clock.monotonic(),
     )
 

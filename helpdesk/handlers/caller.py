@@ -53,7 +53,8 @@ class CallerHandler(HttpHandler):
         """The token that the request came with; None for none. Raises InvalidHeader for a malformed one."""
 
     async def identify(self) -> None:
-        """Find the actor, then take a token from the actor's bucket, or from the address's."""
+        """Wait for a turn, find the actor, then take a token from the actor's bucket, or from the address's."""
+        await self.desk.turns.wait()
         try:
             token = self.sent_token()
         except errors.InvalidHeader as error:
