@@ -1,4 +1,4 @@
-"""How many connections and how much of unfinished bodies there may be, in all and from one address."""
+"""How many connections there may be, and how much memory clients may hold, in all and from one address."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ OVERFLOW_MAX = 16  # connections past the limit, to say so and to answer health
 DESCRIPTORS_KEPT = 64  # for the database, Redis and files
 DESCRIPTORS_WANTED = CONNECTIONS_MAX + OVERFLOW_MAX + DESCRIPTORS_KEPT
 
-BODIES_MAX_BYTES = 32 * 1024 * 1024
-BODIES_OF_ADDRESS_MAX_BYTES = 8 * 1024 * 1024
+UNFINISHED_MAX_BYTES = 32 * 1024 * 1024  # of requests
+UNFINISHED_OF_ADDRESS_MAX_BYTES = 8 * 1024 * 1024
+UNREAD_MAX_BYTES = 64 * 1024 * 1024  # of answers
+UNREAD_OF_ADDRESS_MAX_BYTES = 16 * 1024 * 1024
 BODY_MIN_BYTES = 4 * 1024  # what a short one counts as: its connection costs memory too
 
 RETRY_AFTER_S = 5
@@ -72,19 +74,21 @@ class Connections:
         return self._count >= self.limit
 
 
-class Bodies:
-    """Counts the memory of bodies that have not arrived in full, by what their heads declare."""
+class HeldMemory:
+    """Counts memory that is held until clients go on: unfinished requests, or unread answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit_bytes: int, limit_of_address_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._limit_of_address_bytes = limit_of_address_bytes
         self._bytes = 0
         self._of_address: Counter[str] = Counter()
 
     def reserve(self, address: str, size_bytes: int) -> None:
-        """Make room for a body, or for more of one. Raises RateLimited or Unavailable when there is none."""
-        if self._of_address[address] + size_bytes > BODIES_OF_ADDRESS_MAX_BYTES:
+        """Make room for so much more. Raises RateLimited or Unavailable when there is none."""
+        if self._of_address[address] + size_bytes > self._limit_of_address_bytes:
             message = "Too many requests of this address are unfinished; send one after the other"
             raise RateLimited(message, retry_after_s=RETRY_AFTER_S)
-        if self._bytes + size_bytes > BODIES_MAX_BYTES:
+        if self._bytes + size_bytes > self._limit_bytes:
             raise Unavailable("Too many requests are unfinished; try again soon", retry_after_s=RETRY_AFTER_S)
         self._bytes += size_bytes
         self._of_address[address] += size_bytes

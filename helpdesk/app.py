@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+from http import HTTPStatus
 from typing import Any
 
 from tornado.httputil import HTTPServerRequest
@@ -13,6 +14,7 @@ from tornado.web import Application, RequestHandler
 
 from helpdesk import openapi
 from helpdesk.desk import Desk
+from helpdesk.errors import AppError, InvalidHeader
 from helpdesk.handlers import plain, plain_base
 from helpdesk.handlers.delegate import RequestDelegate
 from helpdesk.handlers.http import HttpHandler
@@ -92,12 +94,18 @@ def _manifest_calls() -> list[ManifestCall]:
 
 def unparsable_message() -> bytes:
     """The whole answer to a message that is no HTTP: what Tornado would send as a bare status line."""
+    return refusal_message(InvalidHeader("This is no HTTP/1.1 request that can be read"))
+
+
+def refusal_message(error: AppError) -> bytes:
+    """Return the whole answer to a message that no handler sees."""
     request_id = secrets.token_hex(8)
-    log.info("status=400 a message that is no HTTP request_id=%s", request_id)
-    error = {"code": "INVALID_HEADER", "message": "This is no HTTP/1.1 request that can be read", "field": None}
-    body = json.dumps({"error": error}).encode()
-    head = (
-        "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
-        f"X-Request-Id: {request_id}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    log.info("status=%s %s request_id=%s", error.status, error.message, request_id, extra={"cause": error.message})
+    body = json.dumps({"error": {"code": error.code, "message": error.message, "field": error.field}}).encode()
+    fields = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Request-Id": request_id}
+    fields |= {**error.headers, "Connection": "close", "Content-Length": str(len(body))}
+    lines = [
+        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",
+        *(f"{name}: {fields[name]}" for name in fields),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + body

@@ -17,8 +17,11 @@ from typing import Any
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
 
+from helpdesk.admission import HeldMemory
 from helpdesk.errors import AppError
 
+SHORT_HEAD_BYTES = 8 * 1024  # is not counted
+LONG_HEAD_BYTES = 64 * 1024  # the longest, which is what a longer one counts as
 CHUNK_LINE_MAX_BYTES = 1024  # a chunk's size and its extensions
 EXTENSIONS_MAX_BYTES = 16 * 1024  # of all chunks of a body together
 TRAILERS_MAX_BYTES = 8 * 1024
@@ -32,11 +35,25 @@ _BAD_LINE = b"?\r\n"  # neither a chunk's size nor the end of a body: Tornado an
 
 
 class ClientStream(IOStream):
-    """A connection that a client opened. `unparsable` gives the answer to a message that is no HTTP."""
+    """A connection that a client opened.
 
-    def __init__(self, connection: socket.socket, unparsable: Callable[[], bytes]) -> None:
+    `unparsable` gives the answer to a message that is no HTTP, and `refused` to one that is refused
+    before it can be read; heads that are long and not there yet take their memory from `unfinished`.
+    """
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        *,
+        unparsable: Callable[[], bytes],
+        refused: Callable[[AppError], bytes],
+        unfinished: HeldMemory,
+    ) -> None:
         super().__init__(connection)
         self._unparsable = unparsable
+        self._refused = refused
+        self._unfinished = unfinished
+        self._has_long_head = False
         self._is_half_closed = False
         self._is_after_last_chunk = False
         self._extensions_bytes = 0
@@ -51,10 +68,19 @@ class ClientStream(IOStream):
         # status line. Here is the one place to put an answer in its stead.
         return super().write(self._unparsable() if data == _TORNADO_400 else data)
 
+    def written(self) -> Future[None]:
+        """Return what is done when everything that was given to `write` is written, or the connection closed."""
+        return super().write(b"")
+
+    @property
+    def unsent_bytes(self) -> int:
+        """How much the client has not taken of what was written."""
+        return len(self._write_buffer) if self.writing() else 0
+
     def close_when_written(self) -> None:
         """Close once everything is written that was given to `write`."""
         if not self.closed():
-            super().write(b"").add_done_callback(lambda _: self.close())
+            self.written().add_done_callback(lambda _: self.close())
 
     # A client that has closed its sending side.
 
@@ -64,7 +90,28 @@ class ClientStream(IOStream):
             # Nobody waits for more of this request; the next read finds the end again, and closes.
             self._is_half_closed = True
             return None
+        is_in_head = self._read_regex is not None  # which Tornado's HTTP reads heads by, and nothing else
+        if count and is_in_head and not self._has_long_head and self._read_buffer_size + count > SHORT_HEAD_BYTES:
+            return count if self._hold_long_head() else 0
         return count
+
+    def _hold_long_head(self) -> bool:
+        """Reserve memory until the head has been read; without it say so, and whether there was any."""
+        address = self.address_key or "trusted proxies"
+        try:
+            self._unfinished.reserve(address, LONG_HEAD_BYTES)
+        except AppError as refusal:
+            super().write(self._refused(refusal))
+            return False
+        self._has_long_head = True
+
+        def release(_: Future[bytes]) -> None:
+            self._has_long_head = False
+            self._unfinished.release(address, LONG_HEAD_BYTES)
+
+        assert self._read_future is not None
+        self._read_future.add_done_callback(release)
+        return True
 
     def _handle_events(self, fd: Any, events: int) -> None:
         super()._handle_events(fd, events)

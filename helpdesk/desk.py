@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from helpdesk.adapters.redis import Redis
-from helpdesk.admission import Bodies
+from helpdesk.admission import (
+    UNFINISHED_MAX_BYTES,
+    UNFINISHED_OF_ADDRESS_MAX_BYTES,
+    UNREAD_MAX_BYTES,
+    UNREAD_OF_ADDRESS_MAX_BYTES,
+    HeldMemory,
+)
 from helpdesk.clock import Clock
 from helpdesk.config import Config
 from helpdesk.db.engine import Database
@@ -36,7 +42,8 @@ class Desk:
     encoded: EncodedTickets
     hub: Hub
     wakeups: Wakeups | None  # None where nobody else writes
-    bodies: Bodies
+    unfinished: HeldMemory  # requests that have not arrived in full
+    unread: HeldMemory  # answers that clients have not taken
     access_log: AccessLog
     problems: Problems
     store_check: StoreCheck
@@ -71,7 +78,8 @@ def open_desk(config: Config, clock: Clock, db: Database, problems: Problems) ->
         encoded=EncodedTickets(db, clock),
         hub=hub,
         wakeups=Wakeups(db, redis, hub) if redis and db.is_shared else None,
-        bodies=Bodies(),
+        unfinished=HeldMemory(UNFINISHED_MAX_BYTES, UNFINISHED_OF_ADDRESS_MAX_BYTES),
+        unread=HeldMemory(UNREAD_MAX_BYTES, UNREAD_OF_ADDRESS_MAX_BYTES),
         access_log=AccessLog(config.log_format),
         problems=problems,
         store_check=StoreCheck(db),

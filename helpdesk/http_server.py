@@ -15,7 +15,7 @@ from tornado.httpserver import HTTPServer
 
 from helpdesk.accepting import Acceptor, Spares
 from helpdesk.admission import OVERFLOW_MAX, Connections, connection_limit
-from helpdesk.app import make_app, unparsable_message
+from helpdesk.app import make_app, refusal_message, unparsable_message
 from helpdesk.client_stream import ClientStream
 from helpdesk.desk import Desk
 from helpdesk.errors import AppError, Unavailable
@@ -107,7 +107,12 @@ class Server(HTTPServer):
         if refusal is not None and not has_spare and not self._take_spare():
             connection.close()
             return
-        stream = ClientStream(connection, unparsable_message)
+        stream = ClientStream(
+            connection,
+            unparsable=unparsable_message,
+            refused=refusal_message,
+            unfinished=self._desk.unfinished,
+        )
         stream.address_key = key
         if refusal is None:
             self._places.enter(key)

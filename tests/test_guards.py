@@ -86,7 +86,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app": {"desk", "handlers", "messages", "openapi", "routes"},
     "admission": set(),
     "accepting": set(),
-    "client_stream": set(),
+    "client_stream": {"admission"},
     "http_server": {"accepting", "admission", "app", "client_stream", "desk", "handlers"},
     "serve": {"admission", "db", "desk", "first_start", "http_server", "jobs", "logs", "reindexing"},
     "copying": {"db", "domain", "option_values"},

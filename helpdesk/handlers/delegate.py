@@ -68,7 +68,7 @@ class RequestDelegate(HTTPMessageDelegate):
         assert handler is not None
         size_bytes = max(size_bytes, BODY_MIN_BYTES)
         try:
-            handler.desk.bodies.reserve(limit_key(handler.client_address), size_bytes)
+            handler.desk.unfinished.reserve(limit_key(handler.client_address), size_bytes)
         except AppError as refusal:
             handler.refusal = refusal
         else:
@@ -144,7 +144,7 @@ class RequestDelegate(HTTPMessageDelegate):
         self._chunks = bytearray()
         if self._reserved_bytes:
             assert self._handler is not None
-            self._handler.desk.bodies.release(limit_key(self._handler.client_address), self._reserved_bytes)
+            self._handler.desk.unfinished.release(limit_key(self._handler.client_address), self._reserved_bytes)
             self._reserved_bytes = 0
 
     def _give_up(self) -> None:

@@ -21,7 +21,7 @@ from helpdesk.client_stream import ClientStream
 from helpdesk.config import LOOPBACK_NAMES
 from helpdesk.desk import Desk
 from helpdesk.errors import AppError
-from helpdesk.handlers.addresses import client_address, is_secure
+from helpdesk.handlers.addresses import client_address, is_secure, limit_key
 from helpdesk.handlers.body_limit import BODY_MAX_BYTES, NO_BODY_MAX_BYTES, Body
 from helpdesk.handlers.cors import is_foreign_write
 from helpdesk.hosts import is_served, name_in
@@ -50,6 +50,7 @@ PAGE_HEADERS = {
 # Probes ask for these by the address of a machine or container.
 ANY_HOST = frozenset({"/api/health", "/api/ready", "/metrics"})
 HSTS = "max-age=31536000"  # a year; no other host of the domain is bound by it
+SEND_TIMEOUT_S = 30.0  # for a client to read its answer
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -213,10 +214,8 @@ class HttpHandler(RequestHandler):
         answer; so it goes out now, and the rest of the body is read and thrown away.
         """
         body = Body.of(self.request)
-        if body.has_ended and not self.desk.draining:
-            return super().finish(chunk)
         if body.has_ended:
-            return self._finish_and_close(chunk)
+            return self._finish_at_once(chunk)
         if not self._headers_written:
             self.write(chunk or b"")
             self.set_header("Connection", "close")
@@ -225,12 +224,34 @@ class HttpHandler(RequestHandler):
             ending.add_done_callback(lambda task: task.cancelled() or task.exception())
         return Future()
 
-    def _finish_and_close(self, chunk: str | bytes | dict[str, Any] | None) -> Future[None]:
-        if not self._headers_written:
+    def _finish_at_once(self, chunk: str | bytes | dict[str, Any] | None) -> Future[None]:
+        is_last = self.desk.draining
+        if is_last and not self._headers_written:
             self.set_header("Connection", "close")
         finished = super().finish(chunk)
-        self.client.close_when_written()
+        if self.client.writing():
+            self._hold_unread()
+        if is_last:
+            self.client.close_when_written()
         return finished
+
+    def _hold_unread(self) -> None:
+        """Give the client SEND_TIMEOUT_S to read its answer, as long as unread ones do not take too much memory."""
+        client, unread = self.client, self.desk.unread
+        address, size_bytes = limit_key(self.client_address), client.unsent_bytes
+        try:
+            unread.reserve(address, size_bytes)
+        except AppError:
+            log.warning("a connection is closed: too many answers are unread", extra={"cause": "unread"})
+            client.close()
+            return
+        timer = asyncio.get_running_loop().call_later(SEND_TIMEOUT_S, client.close)
+
+        def release(_: Future[None]) -> None:
+            timer.cancel()
+            unread.release(address, size_bytes)
+
+        client.written().add_done_callback(release)
 
     async def _end_slowly(self, body: Body, flushed: Future[None]) -> None:
         """Close as RFC 9112, section 9.6, has it: our side first, the other when the client has seen that."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from helpdesk import accepting, admission
+from helpdesk.handlers import http
 from tests.conftest import Api, Start
 
 pytestmark = pytest.mark.gen_test
@@ -248,4 +249,75 @@ async def test_many_short_bodies_at_once_are_not_refused(api: Api) -> None:
             writer.write(b'"title": "x", "description": "y"}')
             async with asyncio.timeout(4):
                 assert b" 201 " in await reader.readuntil(b"\r\n\r\n")
-    assert api.desk.bodies._bytes == 0 and not api.desk.bodies._of_address
+    assert api.desk.unfinished._bytes == 0 and not api.desk.unfinished._of_address
+
+
+async def test_heads_that_do_not_end_are_bounded(api: Api) -> None:
+    head = b"GET /api/health HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 20_000
+    async with connections(api, 130) as opened:
+        for _, writer in opened:
+            writer.write(head)
+        async with asyncio.timeout(8):
+            while len(api.server._connections) > 128:  # noqa: ASYNC110 (nobody tells)
+                await asyncio.sleep(0.01)
+        answers = await asyncio.gather(*(answer_of(connection) for connection in opened))
+        refused = [answer for answer in answers if answer]
+        assert len(refused) == 2 and all(b" 429 " in answer and b"Retry-After: " in answer for answer in refused)
+        async with connections(api, 1) as short:
+            assert b" 401 " in await ask(short[0])
+        for (reader, writer), answer in zip(opened, answers, strict=True):
+            if answer:
+                continue
+            writer.write(b"\r\n\r\n")
+            async with asyncio.timeout(4):
+                assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+    assert api.desk.unfinished._bytes == 0
+
+
+# Answers that nobody reads.
+
+
+async def test_answers_that_nobody_reads_are_bounded_in_bytes_and_time(
+    start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("helpdesk.desk.UNREAD_OF_ADDRESS_MAX_BYTES", 4 * MIB)
+    monkeypatch.setattr(http, "SEND_TIMEOUT_S", 0.5)
+    api = await start()
+    token = await api.token()
+    for _ in range(60):
+        await api.ticket(token, description="x" * 20_000)
+    fields = f"GET /api/tickets?limit=100 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
+    clients = [socket.socket() for _ in range(12)]
+    for client in clients:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", api.port))
+        client.sendall(fields.encode() * 8)
+    for _ in range(100):
+        await asyncio.sleep(0.01)
+        assert api.desk.unread._bytes <= 4 * MIB
+        if "too many answers are unread" in caplog.text:
+            break
+    assert "too many answers are unread" in caplog.text
+    assert (await api.get("/api/me", token=token)).status == 200
+    async with asyncio.timeout(4):
+        while api.desk.unread._bytes:  # noqa: ASYNC110 (the time to read runs out)
+            await asyncio.sleep(0.05)
+    for client in clients:
+        client.close()
+
+
+async def test_who_reads_slowly_gets_the_whole_answer(api: Api) -> None:
+    token = await api.token()
+    for _ in range(60):
+        await api.ticket(token, description="x" * 20_000)
+    fields = f"GET /api/tickets?limit=100 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port, limit=4096)
+    writer.write(fields.encode() * 6)
+    whole = 0
+    async with asyncio.timeout(8):
+        for _ in range(6):
+            head = await reader.readuntil(b"\r\n\r\n")
+            whole += len(await reader.readexactly(int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0])))
+    assert whole > 6 * 1_200_000
+    writer.close()
+    assert api.desk.unread._bytes == 0
