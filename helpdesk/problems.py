@@ -27,14 +27,14 @@ class Problems:
             is_known = self._messages.get(part) == message
             self._messages[part] = message
         if not is_known:
-            log.error("degraded: %s: %s", part, message)
+            log.error("degraded: %s: %s", part, message, extra={"cause": f"degraded: {part}: {message}"})
 
     def clear(self, part: str) -> None:
         """Note that `part` works; log it if it did not work before."""
         with self._lock:
             before = self._messages.pop(part, None)
         if before is not None:
-            log.warning("recovered: %s", part)
+            log.warning("recovered: %s", part, extra={"cause": f"recovered: {part}"})
 
     def current(self) -> list[tuple[str, str]]:
         """Return (part, message) of each present problem, the one reported first coming first."""

@@ -39,7 +39,8 @@ _NOTHING_WRITTEN_IO = frozenset(
     {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ}
 )
 _SYNC = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
-_NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE})
+_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
+_NO_ROOM = _FULL | {sqlite3.SQLITE_IOERR_WRITE}  # the last also when a quota or a limit of the process is reached
 _NOT_WRITABLE = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM})
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -168,15 +169,19 @@ class Faults:
 def _for_callers(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "The server is short of memory"
-    if is_no_room(error):
+    if _code(error) in _FULL:
         return "The server's disk has no room"
+    if is_no_room(error):
+        return "The server's disk takes no writes"
     return "The database cannot be written now"
 
 
 def _for_operators(part: str, error: BaseException) -> str:
     code, name = _code(error), error_name(error)
+    if code in _FULL:
+        return f"The disk of the data file has no room ({name}); writes go on when there is some"
     if is_no_room(error):
-        return f"The disk of the data file has no room, or a quota is reached ({name}); writes go on when there is room"
+        return f"The disk of the data file takes no writes, for a quota or a fault ({name}); they go on when it does"
     if _primary(code) in _NOT_WRITABLE:
         return f"The data file cannot be opened for writing ({name}); check its owner, its mode and its file system"
     if _primary(code) == sqlite3.SQLITE_BUSY:
