@@ -2,10 +2,13 @@
 import * as api from "./js/api.js";
 import { forget_agents } from "./js/agents.js";
 import { mount_notices, note, show_wait } from "./js/announce.js";
+import { name_of } from "./js/badges.js";
+import { people } from "./js/conflict.js";
 import { dialog_is_open } from "./js/dialog.js";
 import { fill, h } from "./js/dom.js";
 import { icon } from "./js/icons.js";
 import { show_keys, start_keys, use_keys } from "./js/keys.js";
+import { brought } from "./js/late.js";
 import { forget_list, list_view } from "./js/list_view.js";
 import { connect, disconnect } from "./js/live.js";
 import { own_page } from "./js/own_page.js";
@@ -14,6 +17,7 @@ import * as session from "./js/session.js";
 import { open_palette } from "./js/palette.js";
 import { outbox, send_for } from "./js/sending.js";
 import { shell } from "./js/shell.js";
+import { close_sign_in, sign_in_again } from "./js/sign_in_dialog.js";
 import { wear_theme } from "./js/theme.js";
 import { home_path, standing_views } from "./js/views.js";
 
@@ -33,7 +37,7 @@ const routes = [
   late(/^\/dashboard$/, styled(() => import("./js/dashboard_view.js")), (m) => m.dashboard_view, session.is_staff),
   late(/^\/people$/, styled(() => import("./js/people_view.js")), (m) => m.people_view, session.is_admin),
   late(/^\/unsent$/, () => import("./js/drafts_view.js"), (m) => m.drafts_view),
-  late(/^\/account$/, styled(() => import("./js/account_view.js")), (m) => m.account_view),
+  late(/^\/account$/, styled(() => import("./js/account_view.js")), (m) => () => m.account_view(renamed)),
   late(/^\/console$/, styled(() => import("./js/console_view.js")), (m) => m.console_view),
   { pattern: /^/, open: missing_view },
 ];
@@ -48,13 +52,13 @@ function late(pattern, load, view_of, may = () => true) {
     const place = h("div.late");
     let view = null;
     let is_closed = false;
-    const ready = load().then((module) => {
-      if (is_closed) return undefined;
+    const ready = brought(load, place, () => is_closed).then((module) => {
+      if (is_closed || !module) return undefined;
       view = view_of(module)(context);
       place.replaceWith(view.element);
       if (view.title !== router.LATE) router.arrived(view.title);
       return view.ready;
-    }, (error) => note(`This page could not be read: ${error.message}`, { tone: "bad" }));
+    });
     return { element: place, title: router.LATE, ready, close: () => { is_closed = true; view?.close(); }, update: (next) => view?.update?.(next) ?? false };
   }
   return { pattern, open, load };
@@ -66,7 +70,8 @@ let desk_styles = null;
 function styled(load) {
   return async () => {
     desk_styles ??= new Promise((resolve, reject) => {
-      document.head.append(h("link", { rel: "stylesheet", href: "/static/css/desk.css", onload: resolve, onerror: () => reject(new Error("its styles are missing")) }));
+      const link = h("link", { rel: "stylesheet", href: "/static/css/desk.css", onload: resolve, onerror: () => { link.remove(); desk_styles = null; reject(new Error("its styles are missing")); } });
+      document.head.append(link);
     });
     const [module] = await Promise.all([load(), desk_styles]);
     return module;
@@ -92,6 +97,7 @@ function entered() {
 }
 function left() {
   disconnect();
+  close_sign_in(false);
   send_for(null);
   forget_list();
   forget_agents();
@@ -103,14 +109,45 @@ async function sign_out() {
   dress();
   router.go("/login");
 }
-function unauthenticated() {
-  if (!session.user()) return;
+/** Out, here and now: the token has ended, or another tab has signed out. */
+function leave() {
   session.drop();
   left();
   dress();
   router.reopen();
-  note("You were signed out. Sign in again; what you wrote is kept.", { stay: true });
 }
+/** @type {Promise<boolean>|null} */
+let asking = null;
+/** The token has ended: ask for the password over the page. Whoever waits for an answer shares the question. */
+function unauthenticated() {
+  if (!session.user()) return Promise.resolve(false);
+  asking ??= ask_again().finally(() => { asking = null; });
+  return asking;
+}
+async function ask_again() {
+  disconnect();
+  const is_again = await sign_in_again();
+  if (is_again) { connect(session.user().id); outbox.resume(); } else if (session.user()) leave();
+  return is_again;
+}
+/** One's own name is another one: everything that shows it is made or read anew. */
+function renamed() {
+  forget_list();
+  forget_agents();
+  const me = session.user();
+  people.set(me.id, name_of(me));
+  dress();
+  frame?.at(location.pathname + location.search);
+}
+/** What another tab did. */
+const session_hooks = {
+  signed_in(user_id, token) {
+    if (session.user()?.id !== user_id) { location.reload(); return; }
+    session.take_token(token);
+    close_sign_in(true);
+  },
+  signed_out: leave,
+};
 
 function dress() {
   frame?.close();
@@ -152,6 +189,7 @@ async function begin() {
   mount_notices();
   outbox.listen(report_letter);
   api.use_hooks({ unauthenticated, waiting: show_wait });
+  session.use_session_hooks(session_hooks);
   // What the address names is fetched beside the questions who and what, not after them.
   const wanted = routes.find((route) => route.pattern.test(location.pathname));
   if (wanted && "load" in wanted) wanted.load().catch(() => {});

@@ -9,10 +9,21 @@ let reading = null;
 
 /** Active agents and admins, by name. @returns {Promise<any[]>} */
 export function agents() {
-  reading ??= Promise.all(["agent", "admin"].map((role) => api.get(`/api/users?role=${role}&active=true&limit=100`)))
-    .then((answers) => answers.flatMap((a) => a.body.items).sort((a, b) => name_of(a).localeCompare(name_of(b))))
+  reading ??= Promise.all(["agent", "admin"].map(all_of_role))
+    .then((answers) => answers.flat().sort((a, b) => name_of(a).localeCompare(name_of(b))))
     .catch((error) => { reading = null; throw error; });
   return reading;
+}
+
+/** @param {string} role */
+async function all_of_role(role) {
+  const found = [];
+  for (let offset = 0; offset !== null; ) {
+    const { body } = await api.get(`/api/users?role=${role}&active=true&limit=100&offset=${offset}`);
+    found.push(...body.items);
+    offset = body.next_offset;
+  }
+  return found;
 }
 
 /** Someone else may have signed in, or people changed. */

@@ -19,14 +19,17 @@ export class ApiError extends Error {
 /** @typedef {{status: number, headers: Headers, body: any}} Answer */
 
 const TIMEOUT_MS = 20_000;
+const LEAVING_MS = 5000;
 // A lost server is asked again after these waits; the last one repeats.
 const BACKOFF_S = [1, 2, 4, 8, 15];
 
 let token = "";
 /** Measured from the Date header: the SLA clocks run by the server's clock, not by a wrong one here. */
 let skew_ms = 0;
-/** @type {(error: ApiError) => void} */
-let on_unauthenticated = () => {};
+/** Resolves true when the person has signed in again, so that the request can be repeated. @type {() => Promise<boolean>} */
+let on_unauthenticated = async () => false;
+/** Since the page is being left a lost request says nothing: it was cut off by the browser. */
+let is_leaving = false;
 /** @type {(wait: {until: number, why: "busy"|"lost", retry: () => void, cancel: () => void}|null) => void} */
 let on_wait = () => {};
 
@@ -60,11 +63,15 @@ export const patch = (path, body, options) => call(path, { method: "PATCH", body
  */
 export async function call(path, options = {}) {
   for (let lost = 0; ; ) {
+    const sent_with = token;
     const answer = await send(path, options).catch((error) => {
       if (options.signal?.aborted) throw error;
       return null;
     });
-    if (answer && answer.status !== 429 && answer.status !== 503) return accepted(answer, path);
+    if (answer?.status === 401 && !path.startsWith("/api/auth/")) {
+      if (sent_with !== token || (sent_with && (await on_unauthenticated()))) continue;
+    }
+    if (answer && answer.status !== 429 && answer.status !== 503) return accepted(answer);
     // Failed sign-ins wait for minutes, which a person is told rather than kept waiting.
     if (options.quick || (answer && /\/(login|register)$/.test(path))) throw new ApiError(answer?.status ?? 0, answer?.body ?? null, answer?.headers);
     const asked = Number(answer?.headers.get("Retry-After"));
@@ -77,13 +84,13 @@ export async function call(path, options = {}) {
 
 /** One request, one answer, no retry: what the console uses. @param {string} path @param {Options} options @returns {Promise<Answer & {text: string}>} */
 export async function send(path, { method = "GET", body, key, headers = {}, signal } = {}) {
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const timeout = after(TIMEOUT_MS);
   const sent_at = Date.now();
   const response = await fetch(path, {
     method,
     headers: { ...standing_headers(body, key), ...headers },
     body: body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body),
-    signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+    signal: signal ? any_of([signal, timeout]) : timeout,
   });
   const text = await response.text();
   measure_skew(response.headers.get("Date"), sent_at);
@@ -117,12 +124,40 @@ function standing_headers(body, key) {
   };
 }
 
-/** @param {Answer} answer @param {string} path @returns {Answer} */
-function accepted(answer, path) {
+/** @param {Answer} answer @returns {Answer} */
+function accepted(answer) {
   if (answer.status < 300 || answer.status === 304) return answer;
-  const error = new ApiError(answer.status, answer.body, answer.headers);
-  if (answer.status === 401 && !path.startsWith("/api/auth/")) on_unauthenticated(error);
-  throw error;
+  throw new ApiError(answer.status, answer.body, answer.headers);
+}
+
+/** A signal that comes after so long; for browsers without AbortSignal.timeout too. @param {number} ms @returns {AbortSignal} */
+export function after(ms) {
+  if (AbortSignal.timeout) return AbortSignal.timeout(ms);
+  const own = new AbortController();
+  setTimeout(() => own.abort(new DOMException("It took too long.", "TimeoutError")), ms);
+  return own.signal;
+}
+
+/** The first of several signals; for browsers without AbortSignal.any too. @param {AbortSignal[]} signals @returns {AbortSignal} */
+export function any_of(signals) {
+  if (AbortSignal.any) return AbortSignal.any(signals);
+  const own = new AbortController();
+  for (const signal of signals) {
+    if (signal.aborted) own.abort(signal.reason);
+    else signal.addEventListener("abort", () => own.abort(signal.reason), { once: true, signal: own.signal });
+  }
+  return own.signal;
+}
+
+if (typeof addEventListener === "function") {
+  const leave = () => {
+    is_leaving = true;
+    on_wait(null);
+    setTimeout(() => { is_leaving = false; }, LEAVING_MS); // the person stayed after all
+  };
+  addEventListener("beforeunload", leave);
+  addEventListener("pagehide", leave);
+  addEventListener("pageshow", () => { is_leaving = false; });
 }
 
 /** Resolves true to try again, false when the person cancelled. @param {number} seconds @param {"busy"|"lost"} why @param {AbortSignal} [signal] */
@@ -140,7 +175,7 @@ function waited(seconds, why, signal) {
     const timer = setTimeout(retry, seconds * 1000);
     if (why === "lost") addEventListener("online", retry);
     signal?.addEventListener("abort", abort);
-    on_wait({ until: Date.now() + seconds * 1000, why, retry, cancel: () => finish(false) });
+    if (!is_leaving) on_wait({ until: Date.now() + seconds * 1000, why, retry, cancel: () => finish(false) });
   });
 }
 

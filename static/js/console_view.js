@@ -75,7 +75,7 @@ export function console_view(context) {
   async function listen(request) {
     const out = h("pre.console__body", { tabindex: "0" });
     fill(result, h("p", `Listening for ${LISTEN_MS / 1000} s; change a ticket in another tab to see an entry come.`), out);
-    await api.listen(request.path, request.headers, (text) => out.append(text), AbortSignal.any([abort.signal, AbortSignal.timeout(LISTEN_MS)]));
+    await api.listen(request.path, request.headers, (text) => out.append(text), api.any_of([abort.signal, api.after(LISTEN_MS)]));
     result.append(h("p.muted", "Stopped listening."));
   }
   function paint_answer(answer, ms) {

@@ -1,7 +1,8 @@
 // The bar above the list: search and filters. It speaks in queries; the address bar is written elsewhere.
-import { assignee_options } from "./agents.js";
+import { agents, assignee_options } from "./agents.js";
 import { note_error } from "./announce.js";
-import { PRIORITY_NAMES, priority_badge, status_badge, STATUS_NAMES } from "./badges.js";
+import { name_of, PRIORITY_NAMES, priority_badge, status_badge, STATUS_NAMES } from "./badges.js";
+import { people } from "./conflict.js";
 import { fill, h, hidden, uid } from "./dom.js";
 import { icon } from "./icons.js";
 import { same } from "./merge.js";
@@ -23,7 +24,8 @@ export function filter_bar(on_query, known_tags) {
   const search_id = uid("search");
   const search = h("input.input.filters__search", { id: search_id, type: "search", placeholder: "Search title, text and replies", autocomplete: "off", "aria-keyshortcuts": "/",
   });
-  const typed = () => { forget(); if (search.value.trim() !== query.q) on_query({ ...query, q: search.value.trim(), sort: query.sort === "relevance" ? "" : query.sort }, { typing: true }); };
+  const typed = () => { forget(); if (search.value.trim() !== query.q) { typing = true; on_query({ ...query, q: search.value.trim(), sort: query.sort === "relevance" ? "" : query.sort }, { typing: true }); } };
+  let typing = false;
   const forget = when_typed(search, TYPING_MS, typed);
   const chips = h("div.filters__chips");
   const sort = h("select.input.input--select.filters__sort", { "aria-label": "Sort by", onchange: () => on_query({ ...query, sort: sort.value }, { typing: false }) });
@@ -67,7 +69,12 @@ export function filter_bar(on_query, known_tags) {
     show(next) {
       const held = chips.contains(document.activeElement) ? [...chips.children].indexOf(/** @type {any} */ (document.activeElement)) : -1;
       query = next;
-      if (document.activeElement !== search) search.value = next.q;
+      // What one is typing is newer than the address; what Back brought is not.
+      if (!typing || document.activeElement !== search) search.value = next.q;
+      typing = false;
+      if (is_staff() && /^\d+$/.test(next.assignee_id) && !people.has(Number(next.assignee_id))) {
+        agents().then((all) => { for (const p of all) people.set(p.id, name_of(p)); paint_chips(); }, () => {});
+      }
       const options = next.q ? [["", "Best match"], ["-created_at", "Newest first"], ...SORTS.slice(1)] : SORTS;
       const known = options.some(([v]) => v === next.sort);
       fill(sort, options.map(([v, label]) => h("option", { value: v }, label)), !known && h("option", { value: next.sort }, next.sort.replaceAll("_", " ")));
@@ -81,7 +88,7 @@ export function filter_bar(on_query, known_tags) {
 /** @param {string} id */
 function assignee_said(id) {
   if (id === "me") return "me";
-  return id === "none" ? "nobody" : id && `person ${id}`;
+  return id === "none" ? "nobody" : id && (people.get(Number(id)) ?? `person ${id}`);
 }
 
 /** @param {string[]} status */

@@ -1,5 +1,5 @@
 // The list of tickets: filters in the address bar, rows in step with the live stream, choosing many.
-import { say } from "./announce.js";
+import { note, say } from "./announce.js";
 import { assign_to_me, change } from "./change.js";
 import { fill, h } from "./dom.js";
 import { filter_bar } from "./filters.js";
@@ -39,7 +39,11 @@ export function list_view(context) {
   /** @type {Promise<any>|null} */ let bulk = null;
   /** The bar for many, fetched with the first selection. */
   function with_bulk() {
-    bulk ??= import("./bulk.js").then(({ bulk_bar }) => {
+    bulk ??= import("./bulk.js").catch((error) => {
+      bulk = null; // the next selection tries again
+      note("The bar for several tickets has not come: the network is away. Select again to retry.", { tone: "bad" });
+      throw error;
+    }).then(({ bulk_bar }) => {
       const bar = bulk_bar({ chosen: () => list.items.filter((t) => selected.has(t.id)), apply: (t) => list.apply(t), clear: () => { selected.clear(); paint(); }, known_tags });
       bulk_place.replaceWith(bar.element);
       return bar;
@@ -102,7 +106,7 @@ export function list_view(context) {
     const n = list.items.length;
     count.textContent = n ? `${n}${list.next_offset === null ? "" : "+"} ${n === 1 ? "ticket" : "tickets"}` : "";
     paint_news();
-    if (bulk || selected.size) with_bulk().then((bar) => bar.show(selected.size));
+    if (bulk || selected.size) with_bulk().then((bar) => bar.show(selected.size), () => {});
     watcher.disconnect();
     if (!n) return paint_empty();
     if (list.next_offset === null) return fill(tail, n > 20 && h("p.muted", "That is all."));
@@ -161,7 +165,7 @@ export function list_view(context) {
   };
   const group = "List";
   const field_key = (keys, label, field, part) => ({
-    keys, label, group, run: on_row((t, row) => (selected.size ? with_bulk().then((bar) => bar.pick(field)) : change(t, field, row.querySelector(part) ?? row, (after) => list.apply(after), t.tags))),
+    keys, label, group, run: on_row((t, row) => (selected.size ? with_bulk().then((bar) => bar.pick(field), () => {}) : change(t, field, row.querySelector(part) ?? row, (after) => list.apply(after), t.tags))),
   });
   const stop_keys = use_keys([
     { keys: "j", label: "Next ticket", group, run: () => step(1) },
@@ -171,7 +175,7 @@ export function list_view(context) {
     ...(!is_staff() ? [] : [
       { keys: "x", label: "Select", group, run: on_row((t) => select(t.id, !selected.has(t.id), false)) },
       { keys: "X", label: "Clear the selection", group, run: () => { selected.clear(); paint(); } },
-      { keys: "a", label: "Assign to me", group, run: on_row((t) => (selected.size ? with_bulk().then((bar) => bar.assign_to_me()) : assign_to_me(t, (after) => list.apply(after)))) },
+      { keys: "a", label: "Assign to me", group, run: on_row((t) => (selected.size ? with_bulk().then((bar) => bar.assign_to_me(), () => {}) : assign_to_me(t, (after) => list.apply(after)))) },
       field_key("s", "Change status", "status", ".row__status"),
       field_key("p", "Change priority", "priority", ".row__priority"),
       field_key("A", "Choose assignee", "assignee_id", ".row__assignee"),
@@ -182,7 +186,7 @@ export function list_view(context) {
   open(context.state?.scroll !== undefined);
   return {
     element, title: heading.textContent,
-    close: () => { stop_list(); stop_keys(); filters.close(); watcher.disconnect(); bulk?.then((bar) => bar.close()); },
+    close: () => { stop_list(); stop_keys(); filters.close(); watcher.disconnect(); bulk?.then((bar) => bar.close(), () => {}); },
     update: (next) => {
       query = read_query(next.search);
       const changed = write_query(query) !== search;

@@ -99,7 +99,7 @@ async function lead(signal) {
 /** @param {AbortSignal} signal @returns {Promise<"ended"|"refused"|{wait_s: number}>} */
 async function read_stream(signal) {
   const cut = new AbortController();
-  const response = await api.open_stream(last_id ? String(last_id) : "", AbortSignal.any([signal, cut.signal]));
+  const response = await api.open_stream(last_id ? String(last_id) : "", api.any_of([signal, cut.signal]));
   if (response.status === 401 || response.status === 403) {
     await api.get("/api/me", { quick: true }).catch(() => null); // says the same and leads to sign-in
     return "refused";

@@ -1,6 +1,6 @@
 // Sign in and register.
 import * as api from "./api.js";
-import { fill, h, uid } from "./dom.js";
+import { fill, h } from "./dom.js";
 import { desk, sign_in } from "./session.js";
 import { ROLE_NAMES } from "./badges.js";
 import { logo } from "./shell.js";
@@ -15,14 +15,22 @@ export function login_view(context, { register, entered }) {
   let busy = false;
   const title = register ? "Create an account" : "Sign in";
   const field = (label, props, hint = "") => {
-    const id = uid("field");
+    const id = `login-${props.name}`;
     const input = h("input.input", { id, required: true, "aria-describedby": hint ? `${id}-hint` : null, oninput: () => { key = api.new_key(); }, ...props });
     return { input, element: h("div.field", h("label.field__label", { for: id }, label), input, hint && h("p.field__hint", { id: `${id}-hint` }, hint)) };
   };
-  const name = field("Name", { autocomplete: "name", required: null, maxlength: 100 });
-  const username = field("Username", { autocomplete: "username", autocapitalize: "none", spellcheck: "false", autofocus: true }, register ? "Letters, digits and . _ - @ +" : "");
-  const password = field("Password", { type: "password", autocomplete: register ? "new-password" : "current-password", minlength: register ? 8 : null }, register ? "At least 8 characters; a sentence is good." : "");
-  const keep = h("input", { type: "checkbox" });
+  const name = field("Name", { name: "name", autocomplete: "name", required: null, dir: "auto" });
+  const username = field("Username", { name: "username", autocomplete: "username", autocapitalize: "none", spellcheck: "false", autofocus: true }, register ? "Letters, digits and . _ - @ +" : "");
+  const password = field("Password", { name: "password", type: "password", autocomplete: register ? "new-password" : "current-password", minlength: register ? 8 : null }, register ? "At least 8 characters; a sentence is good." : "");
+  const show_password = h("button.link-button", { "aria-pressed": "false", onclick: () => {
+    const is_shown = password.input.type === "text";
+    password.input.type = is_shown ? "password" : "text";
+    show_password.setAttribute("aria-pressed", String(!is_shown));
+    fill(show_password, is_shown ? "Show password" : "Hide password");
+    password.input.focus();
+  } }, "Show password");
+  password.element.append(show_password);
+  const keep = h("input", { type: "checkbox", name: "keep" });
   const error = h("p.form-error", { role: "alert" });
   const submit = h("button.button.button--primary.button--wide", { type: "submit" }, register ? "Create account" : "Sign in");
   const demo = h("div.login__demo");
@@ -47,7 +55,7 @@ export function login_view(context, { register, entered }) {
     }
   }
 
-  const form = h("form.login__form", { onsubmit: (e) => {
+  const form = h("form.login__form", { method: "post", onsubmit: (e) => {
     e.preventDefault();
     send({ username: username.input.value.trim(), password: password.input.value, ...(register && name.input.value.trim() && { name: name.input.value.trim() }) });
   } },

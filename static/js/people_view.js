@@ -6,6 +6,7 @@ import { avatar, name_of, ROLE_NAMES } from "./badges.js";
 import { confirmed } from "./dialog.js";
 import { fill, h, hidden } from "./dom.js";
 import { icon } from "./icons.js";
+import { OPEN } from "./query.js";
 import { user } from "./session.js";
 import { when_typed } from "./typing.js";
 
@@ -46,14 +47,20 @@ export function people_view() {
   }
 
   function person_row(p) {
-    const choose = h("select.input.input--select", { "aria-label": `Role of ${name_of(p)}`, onchange: () => save({ role: choose.value }) }, Object.keys(ROLE_NAMES).map((r) => h("option", { value: r, selected: r === p.role }, ROLE_NAMES[r])));
+    const choose = h("select.input.input--select", { "aria-label": `Role of ${name_of(p)}`, onchange: change_role }, Object.keys(ROLE_NAMES).map((r) => h("option", { value: r, selected: r === p.role }, ROLE_NAMES[r])));
     const box = h("input", { type: "checkbox", checked: p.active, onchange: async () => {
-      const sure = box.checked || (await confirmed(`Deactivate ${name_of(p)}?`, "They are signed out everywhere at once and cannot sign in again. Their tickets stay.", "Deactivate"));
+      const sure = box.checked || (await confirmed(`Deactivate ${name_of(p)}?`, `They are signed out everywhere at once and cannot sign in again. Their tickets stay. ${await open_tickets_said(p)}`, "Deactivate"));
       if (sure) save({ active: box.checked }); else box.checked = true;
     } });
     const row = h("tr", { class: p.active ? null : "people__off" },
       h("th", { scope: "row" }, h("span.person", avatar(p), h("span.person__name", { dir: "auto" }, name_of(p)), p.id === user().id && h("span.tag", "you"))),
       h("td", p.username), h("td", p.email ?? ""), h("td", choose), h("td", h("label.check", box, hidden(`${name_of(p)} may sign in`), h("span", { "aria-hidden": "true" }, p.active ? "Yes" : "No"))));
+    async function change_role() {
+      const wanted = choose.value;
+      const what = { admin: "They can do everything, manage people included.", agent: "They see and work on all tickets.", user: "They see only the tickets that they opened." }[wanted];
+      if (await confirmed(`Make ${name_of(p)} ${ROLE_NAMES[wanted].toLowerCase()}?`, what ?? "", "Change the role")) save({ role: wanted });
+      else choose.value = p.role;
+    }
     async function save(change) {
       try {
         const { body } = await api.patch(`/api/users/${p.id}`, change);
@@ -66,6 +73,13 @@ export function people_view() {
       }
     }
     return row;
+  }
+  /** @param {any} p @returns {Promise<string>} */
+  async function open_tickets_said(p) {
+    const answer = await api.get(`/api/tickets?assignee_id=${p.id}&status=${OPEN.join(",")}&limit=100`, { quick: true }).catch(() => null);
+    const n = answer?.body.items.length ?? 0;
+    if (!n) return "";
+    return `${n}${answer?.body.next_offset === null ? "" : " or more"} open ${n === 1 ? "ticket is" : "tickets are"} assigned to them, and will wait until somebody takes them over.`;
   }
   load();
   return { element, title: "People", close: () => { forget(); abort.abort(); } };

@@ -111,10 +111,15 @@ export function shell(main, { sign_out }) {
     at(path) {
       shut();
       for (const a of side.querySelectorAll("a.side__link")) {
-        const is_here = a.getAttribute("href") === decodeURIComponent(path);
+        const is_here = a.getAttribute("href") === decoded(path);
         if (is_here) a.setAttribute("aria-current", "page"); else a.removeAttribute("aria-current");
       }
     },
     close: () => { clearInterval(tick); stop_state(); stop_counts(); stops.forEach((stop) => stop()); },
   };
+}
+
+/** A path as it was written; as it is where its escapes are broken. @param {string} path */
+function decoded(path) {
+  try { return decodeURIComponent(path); } catch { return path; }
 }
