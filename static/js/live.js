@@ -1,14 +1,15 @@
 // Committed timeline entries as they happen. One tab of a person holds the stream and passes entries on
 // to the others; whichever tab holds it resumes after the last entry that it saw, so none is missed or doubled.
 import * as api from "./api.js";
+import { lead_alone } from "./leader.js";
 import { sse_parser } from "./sse.js";
 
 /** @typedef {{entry: any, ticket: any}} Happening */
 /** @typedef {"off"|"connecting"|"live"|"lost"} LiveState */
 
 const BACKOFF_S = [1, 2, 4, 8, 15];
-// The server sends a line every 15 s; three missed ones mean that the connection is dead though open.
-const SILENCE_MS = 50_000;
+// The server sends a line every 15 s; two missed ones mean that the connection is dead though open.
+const SILENCE_MS = 35_000;
 
 /** @type {Set<(happening: Happening) => void>} */
 const listeners = new Set();
@@ -50,11 +51,12 @@ export function connect(user_id) {
   const { signal } = session;
   set_state("connecting");
   const name = `helpdesk.live.${user_id}`;
-  if (!navigator.locks || !window.BroadcastChannel) { lead(signal); return; }
-  channel = new BroadcastChannel(name);
-  channel.onmessage = ({ data }) => heard(data);
-  channel.postMessage({ type: "hello" });
-  navigator.locks.request(name, { signal }, () => lead(signal)).catch(() => {});
+  if (typeof BroadcastChannel === "function") {
+    channel = new BroadcastChannel(name);
+    channel.onmessage = ({ data }) => heard(data);
+    channel.postMessage({ type: "hello" });
+  }
+  lead_alone(name, signal, lead);
 }
 
 export function disconnect() {
@@ -111,18 +113,21 @@ async function read_stream(signal) {
   share_state("live", 0);
   const parser = sse_parser();
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let watchdog = setTimeout(() => cut.abort(), SILENCE_MS);
+  const end = () => cut.abort();
+  let watchdog = setTimeout(end, SILENCE_MS);
+  addEventListener("offline", end); // the browser may keep a dead connection open for minutes
   try {
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return "ended";
       clearTimeout(watchdog);
-      watchdog = setTimeout(() => cut.abort(), SILENCE_MS);
+      watchdog = setTimeout(end, SILENCE_MS);
       for (const event of parser.feed(value)) take(event);
       last_id = Math.max(last_id, Number(parser.last_id()) || 0);
     }
   } finally {
     clearTimeout(watchdog);
+    removeEventListener("offline", end);
   }
 }
 

@@ -194,3 +194,39 @@ def test_an_own_reply_between_those_of_others_stands_in_its_place(open_tab: Open
     expect(page.locator(".comment")).to_have_count(26)
     wanted = [c["body"] for c in user.get(f"/api/tickets/{ticket['id']}/comments?limit=100")["items"]]
     assert comments_of(page) == wanted
+
+
+def test_the_lamp_goes_out_when_the_device_goes_offline(open_tab: OpenTab, desk: Server, expect: Any) -> None:
+    tab = open_tab("agent", "/tickets")
+    tab.allow("ERR_", "net::")
+    expect(lamp(tab.page)).to_have_attribute("data-state", "live")
+    tab.page.context.set_offline(True)
+    expect(lamp(tab.page)).to_have_attribute("data-state", "lost")
+    tab.page.context.set_offline(False)
+    expect(lamp(tab.page)).to_have_attribute("data-state", "live", timeout=20000)
+
+
+def test_without_locks_of_the_browser_several_tabs_share_one_stream(
+    open_tab: OpenTab, desk: Server, expect: Any
+) -> None:
+    user = Api(desk, "user")
+    first = open_tab("agent", "/tickets")
+    context = first.page.context
+    context.add_init_script("Object.defineProperty(Navigator.prototype, 'locks', {get: () => undefined})")
+    streams: set[Any] = set()
+    context.on("request", lambda r: streams.add(r) if r.url.endswith("/api/events") else None)
+    context.on("requestfailed", lambda r: streams.discard(r))
+    context.on("requestfinished", lambda r: streams.discard(r))
+    first.page.reload()
+    tabs = [first, *(open_tab(None, "/tickets", beside=first) for _ in range(6))]
+    for tab in tabs:
+        tab.allow("ERR_ABORTED")
+        expect(lamp(tab.page)).to_have_attribute("data-state", "live", timeout=20000)
+    assert len(streams) <= 2
+    ticket = user.ticket(fresh_name("To all tabs"))
+    for tab in tabs:
+        expect(tab.page.get_by_role("button", name="1 new ticket")).to_be_visible()
+    tabs[-1].page.goto(f"{desk.url}/tickets/{ticket['id']}")
+    tabs[-1].page.get_by_label("Reply", exact=True).fill("From the seventh tab")
+    tabs[-1].page.get_by_role("button", name="Send reply").click()
+    expect(tabs[-1].page.locator(".comment")).to_contain_text("From the seventh tab")
