@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -123,6 +124,41 @@ def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a directory")
     assert "--data-dir" in refused_start("--port", "0", "--data-dir", str(tmp_path / "file" / "data"))
+
+
+def test_a_directory_that_the_address_names_is_not_made(tmp_path: Path) -> None:
+    said = refused_start("--port", "0", "--database-url", f"sqlite:///{tmp_path}/none/desk.db")
+    assert "there is no directory" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backup_beside_the_log_of_a_killed_server_is_refused(tmp_path: Path) -> None:
+    data, backup = tmp_path / "data", tmp_path / "desk-copy.db"
+    with running_server(data) as server:
+        login = {"username": "admin", "password": "admin123"}
+        token = str(call(f"{server.url}/api/auth/login", login)["token"])
+        new = {"title": "x", "description": "y"}
+        call(f"{server.url}/api/tickets", new, token)
+        with closing(sqlite3.connect(data / "helpdesk.db")) as raw, closing(sqlite3.connect(backup)) as copy:
+            raw.backup(copy)
+        call(f"{server.url}/api/tickets", new, token)
+        server.kill()
+    shutil.copy(backup, data / "helpdesk.db")
+    assert "helpdesk.db-wal does not belong" in refused_start("--port", "0", "--data-dir", str(data))
+    for ending in ("-wal", "-shm"):  # as the README says
+        (data / f"helpdesk.db{ending}").unlink()
+    with running_server(data) as server:
+        token = str(call(f"{server.url}/api/auth/login", login)["token"])
+        assert call(f"{server.url}/api/tickets/stats", token=token)["total"] == 14
+
+
+def test_a_killed_server_starts_again_with_all_that_was_answered(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data") as server:
+        token = str(call(f"{server.url}/api/auth/login", {"username": "admin", "password": "admin123"})["token"])
+        call(f"{server.url}/api/tickets", {"title": "x", "description": "y"}, token)
+        server.kill()
+    with running_server(tmp_path / "data") as server:
+        assert call(f"{server.url}/api/tickets/stats", token=token)["total"] == 14
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -64,6 +64,8 @@ def _system_errors_as_refusals(path: Path) -> Iterator[None]:
 
 def _require_writable(path: Path, real: Path) -> None:
     """Raise StartError unless the directory is there, and can be written as the files in it that are."""
+    if real.is_symlink():
+        raise StartError(f"{path} is a link that leads round in a circle; remove it or choose another --data-dir")
     directory = real.parent
     if not directory.is_dir():
         raise StartError(f"there is no directory {directory} for the database {path}; make it, or name another one")

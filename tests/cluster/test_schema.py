@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import text
+from sqlalchemy.exc import NoSuchTableError
 
 from helpdesk.db import postgres_connection, schema
+from helpdesk.db.migrations.run import prepare_postgres
+from helpdesk.errors import StartError
 from tests.databases import PostgresDatabases
 from tests.services import Postgres
 
@@ -51,3 +56,24 @@ def test_the_migrations_make_what_schema_py_says_on_postgresql(postgres: Postgre
     postgres.sql("DROP DATABASE by_schema")
     for name in SHAPE:
         assert migrated[name] == by_schema[name], name
+
+
+@pytest.mark.parametrize("error", [KeyError("stripe"), NoSuchTableError("ticket_counts"), None], ids=repr)
+def test_whatever_a_revision_raises_is_one_sentence_and_changes_nothing(
+    postgres: Postgres, made: PostgresDatabases, monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> None:
+    url = made.new_url()
+    postgres.sql("UPDATE alembic_version SET version_num = '0001'", url.rsplit("/", 1)[1])
+
+    def fail_half_done(config: Config, revision: str) -> None:
+        conn = config.attributes["connection"]
+        conn.execute(text("DROP TABLE search"))
+        if error is not None:
+            raise error
+        conn.execute(text("SELECT stripe FROM search"))
+
+    monkeypatch.setattr(command, "upgrade", fail_half_done)
+    with pytest.raises(StartError, match=r"cannot bring the database desk up to date .*nothing was changed") as refusal:
+        prepare_postgres(postgres_connection.open_engine(url), "desk")
+    assert "\n" not in str(refusal.value)
+    assert postgres.sql("SELECT count(*) FROM search", url.rsplit("/", 1)[1]) == ["0"]

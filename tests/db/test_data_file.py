@@ -7,6 +7,7 @@ import random
 import shutil
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,7 @@ from helpdesk.db import data_file, integrity, write_ahead_log
 from helpdesk.db.data_file import hold, open_data_file
 from helpdesk.db.data_lock import DataLock, InUse
 from helpdesk.errors import StartError
+from tests.process import ROOT
 
 Raw = sqlite3.Connection
 
@@ -449,3 +451,48 @@ def test_a_larger_damaged_file_is_refused_after_a_crash(
     monkeypatch.setattr(integrity, "AFTER_CRASH_MAX_BYTES", 100_000)
     desk.with_name("helpdesk.db-wal").write_bytes(b"an unclean end, and nothing in it that SQLite would read")
     open_data_file(desk).release()
+
+
+def test_a_link_to_itself_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "helpdesk.db"
+    path.symlink_to(path)
+    with pytest.raises(StartError, match="leads round in a circle"):
+        open_data_file(path)
+    assert path.is_symlink()
+
+
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from helpdesk.db.data_file import open_data_file
+from helpdesk.errors import StartError
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    open_data_file(Path(sys.argv[1]))
+except StartError as refusal:
+    print(refusal)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to somebody else")
+@pytest.mark.parametrize("protected", ["helpdesk.db", "helpdesk.db-wal", "helpdesk.db-shm", "helpdesk.db.lock", "."])
+def test_another_users_file_is_refused(desk: Path, protected: str) -> None:
+    with closing(connect(desk)) as raw:
+        add(raw, 1)
+        killed = crash(desk, desk.parent / "killed")
+    shutil.copy(killed, killed.with_name("helpdesk.db-shm"))
+    for place in (killed.parent, *killed.parent.iterdir()):
+        os.chown(place, 65534, 65534)
+    os.chown(killed.parent / protected, 0, 0)
+    (killed.parent / protected).chmod(0o755 if protected == "." else 0o600)
+    for above in killed.parents:
+        if above.stat().st_uid == 0 and above != killed.parent and not above.stat().st_mode & 0o001:
+            above.chmod(0o711)
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, killed], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "writ" in done.stdout and "choose another --data-dir" in done.stdout
