@@ -27,7 +27,7 @@ IDLE_TIMEOUT_S = 75.0  # for the next request on a connection that is kept open
 OVERFLOW_TIMEOUT_S = 1.0  # for the one request of a connection past the limit
 OVERFLOW_PATIENCE_S = 0.1  # after which such a connection makes room for the next one, if it has sent nothing
 MAX_HEADER_BYTES = 64 * 1024
-IDLE_DRAIN_SHARE = 0.8  # of the time for draining, after which connections without a request are closed
+IDLE_DRAIN_SHARE = 0.6  # of the time for draining, after which connections without a request are closed
 DRAIN_STEP_S = 0.02
 CLOSE_S = 1.0  # for connections to end that are closed
 PART = "connections"  # of the server, as health names it
@@ -157,6 +157,9 @@ class Server(HTTPServer):
         self.conn_params.no_keep_alive = True
         loop = asyncio.get_running_loop()
         started = loop.time()
+        if self._connections:
+            count = len(self._connections)
+            log.info("stopping: %s open connections get their answers; a second signal ends it at once", count)
         while self._connections and (passed_s := loop.time() - started) < timeout_s:
             self._desk.hub.close_all()  # also streams that were being opened a moment ago
             if passed_s > IDLE_DRAIN_SHARE * timeout_s:
