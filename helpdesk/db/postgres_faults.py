@@ -57,7 +57,9 @@ class Faults:
             self._parts.failed(part, "The disk of PostgreSQL is full; writes go on when there is room")
         elif state == _OUT_OF_MEMORY:
             self._parts.failed(part, "PostgreSQL is out of memory")
-        elif state in _IO_ERRORS or state == _READ_ONLY or state.startswith(_WRONG_STATEMENT):
+        elif state.startswith(_WRONG_STATEMENT):  # other writes say nothing about the one that does not work
+            self._parts.failed("statements", "A statement fails, as when a table was changed; the log has it")
+        elif state in _IO_ERRORS or state == _READ_ONLY:
             self._parts.failed(part, f"{part.capitalize()} fail ({state}); the log has the cause")
 
     def wrote(self) -> None:
@@ -67,6 +69,7 @@ class Faults:
     def has_read(self) -> None:
         """Note that a read has succeeded."""
         self._parts.works("reads", after_s=CLEAR_READS_AFTER_S)
+        self._parts.works("statements", after_s=CLEAR_READS_AFTER_S)
 
     def connected(self) -> None:
         """Note that a connection was there to be used."""

@@ -152,6 +152,7 @@ class Faults:
     def has_read(self) -> None:
         """Note that a read has succeeded."""
         self._parts.works("reads", after_s=CLEAR_READS_AFTER_S)
+        self._parts.works("statements", after_s=CLEAR_READS_AFTER_S)
 
     def _note(self, part: str, what: str, error: BaseException) -> str:
         cause = f"{what} failed ({describe(error)})"
@@ -161,6 +162,8 @@ class Faults:
             self._problems.report(
                 "data file", "The data file is damaged; stop the server and restore a backup (README)"
             )
+        elif code == sqlite3.SQLITE_ERROR:  # other writes say nothing about the one that does not work
+            self._parts.failed("statements", "A statement fails, as when a table was changed; the log has it")
         else:
             self._parts.failed(part, _for_operators(part, error))
         return cause

@@ -161,7 +161,7 @@ async def test_a_full_disk_is_a_problem_until_a_write_succeeds(
         ("58030", ["writes"]),
         ("25006", ["writes"]),
         ("XX001", ["data"]),
-        ("42703", ["writes"]),
+        ("42703", ["statements"]),
         ("40001", []),
         ("55P03", []),
         ("57014", []),
@@ -178,7 +178,7 @@ async def test_a_wrong_statement_is_shown_by_health(made: PostgresDatabases) -> 
     async with opened(made.new_url()) as store:
         with pytest.raises(ProgrammingError):
             await store.db.read(lambda conn: conn.execute(text("SELECT no_such_column FROM users")).all())
-        assert store.parts == ["reads"]
+        assert store.parts == ["statements"]
 
 
 async def test_a_listener_that_raises_keeps_nobody_waiting_and_ends_the_process(

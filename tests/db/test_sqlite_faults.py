@@ -218,12 +218,20 @@ async def test_a_wrong_statement_is_logged_and_shown_by_health(store: Store, cap
         await store.db.read(lambda conn: conn.exec_driver_sql("SELECT no_such_column FROM users").all())
     assert "no such column" in refused.value.cause and "no such column" not in refused.value.message
     assert "a read failed (SQLITE_ERROR: no such column" in caplog.text and "Traceback" in caplog.text
-    assert store.parts == ["reads"]
+    assert store.parts == ["statements"]
     await store.db.read(names)
-    assert store.parts == ["reads"]  # one that works says nothing about the one that does not
+    assert store.parts == ["statements"]  # one that works says nothing about the one that does not
     store.clock.advance(seconds=CLEAR_READS_AFTER_S)
     await store.db.read(names)
     assert store.parts == []
+
+
+async def test_a_wrong_statement_of_a_write_stays_a_problem_while_others_work(store: Store) -> None:
+    with pytest.raises(Unavailable, match="nothing was changed"):
+        await store.db.write(lambda conn: conn.exec_driver_sql("INSERT INTO no_such_table VALUES (1)").close())
+    assert await store.works() and store.parts == ["statements"]
+    await store.db.ping()
+    assert store.parts == ["statements"]
 
 
 async def test_a_damaged_page_stays_a_problem(store: Store, caplog: pytest.LogCaptureFixture) -> None:
