@@ -20,7 +20,8 @@ from helpdesk.errors import StartError
 _LOG_HEADER, _FRAME_HEADER, _FILE_HEADER = 32, 24, 100
 _MAGIC = b"\x37\x7f\x06"  # and 0x82 or 0x83 for the order of bytes in its checksums
 
-_SMALL_COOKIE = 2**24
+_SMALL_COOKIE = 2**24  # what SQLite counts up to by itself is below it
+_SCHEMA_CHANGES_MAX = 100  # in one log
 
 
 class _Header(NamedTuple):
@@ -78,7 +79,7 @@ def require_own(database: Path, header: bytes) -> None:
     `header` is the beginning of the data file. SQLite copies pages from the log to the file whole, so
     page 1 of the file is one of those in the log, or the one from before the log began. The first one
     in the log follows on that: its change counter is equal or one more, and it either has the digest of
-    that header for its mark (`write_mark`), or the same mark and the same number of the schema. A backup
+    that header for its mark (`write_mark`), or the same mark and (nearly) the same number of the schema. A backup
     differs: SQLite numbers its schema anew. The file as it was at another start has another mark.
     """
     headers = _headers_in(path_of(real_path(database)))
@@ -86,7 +87,11 @@ def require_own(database: Path, header: bytes) -> None:
     if first is None or first == header or header in headers:
         return
     ours, logged = _Header.read(header), _Header.read(first)
-    is_same = (logged.mark, logged.schema_cookie) == (ours.mark, ours.schema_cookie)
+    # An index that somebody adds by hand raises the number of the schema by one.
+    changes = logged.schema_cookie - ours.schema_cookie
+    is_same = logged.mark == ours.mark and (
+        changes == 0 or (ours.schema_cookie >= _SMALL_COOKIE and 0 < changes <= _SCHEMA_CHANGES_MAX)
+    )
     follows = logged.page_size == ours.page_size and logged.change_counter - ours.change_counter in (0, 1)
     if not follows or not (is_same or logged.mark == mark(header)):
         name = path_of(database).name

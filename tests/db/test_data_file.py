@@ -233,6 +233,17 @@ def test_a_crash_in_the_middle_of_a_migration_is_no_foreign_log(
     hold(killed).release()
 
 
+def test_an_index_that_somebody_added_is_no_foreign_log(desk: Path, tmp_path: Path) -> None:
+    lock = open_data_file(desk)
+    with closing(connect(desk)) as raw:
+        raw.execute("CREATE INDEX mine ON comments (created_at)")
+        add(raw, 1)
+        killed = crash(desk, tmp_path / "killed")
+    lock.release()
+    open_data_file(killed).release()
+    assert words_in(killed) == 1
+
+
 @pytest.mark.parametrize("left", ["helpdesk.db.lock", "helpdesk.db-wal"])
 def test_a_missing_file_is_no_new_desk_beside_what_belonged_to_it(desk: Path, left: str) -> None:
     with closing(connect(desk)) as raw:
