@@ -38,10 +38,23 @@ _ROWS = select(
     users.c.name,
     users.c.role,
 ).join_from(comments, users, users.c.id == comments.c.author_id)
-_OF_TICKET = _ROWS.where(comments.c.ticket_id == bindparam("ticket_id"), comments.c.internal <= bindparam("internal"))
+_OF_TICKET = _ROWS.where(comments.c.ticket_id == bindparam("ticket_id"))
+_PUBLIC_OF_TICKET = _OF_TICKET.where(comments.c.internal.is_(False))
 _BY_ID = _ROWS.where(comments.c.id == bindparam("id"))
-_PAGE = _OF_TICKET.order_by(comments.c.id).limit(bindparam("limit")).offset(bindparam("offset"))
-_NEWEST = _OF_TICKET.order_by(comments.c.id.desc()).limit(bindparam("limit"))
+_PUBLIC_PAGE = _PUBLIC_OF_TICKET.order_by(comments.c.id).limit(bindparam("limit")).offset(bindparam("offset"))
+# What is passed over is read in the index alone, where nothing is hidden.
+_IDS = (
+    select(comments.c.id)
+    .where(comments.c.ticket_id == bindparam("ticket_id"))
+    .order_by(comments.c.id)
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
+)
+_PAGE = _ROWS.where(comments.c.id.in_(_IDS)).order_by(comments.c.id)
+_NEWEST = {
+    internal: rows.order_by(comments.c.id.desc()).limit(bindparam("limit"))
+    for internal, rows in ((True, _OF_TICKET), (False, _PUBLIC_OF_TICKET))
+}
 
 
 def insert(
@@ -77,11 +90,11 @@ def by_id(conn: Connection, comment_id: int) -> CommentRow | None:
 
 def page(conn: Connection, ticket_id: int, *, internal: bool, limit: int, offset: int) -> list[CommentRow]:
     """A page of a ticket's comments, oldest first; internal ones only with `internal`."""
-    values = {"ticket_id": ticket_id, "internal": internal, "limit": limit, "offset": offset}
-    return [row_as(CommentRow, row) for row in conn.execute(_PAGE, values)]
+    values = {"ticket_id": ticket_id, "limit": limit, "offset": offset}
+    return [row_as(CommentRow, row) for row in conn.execute(_PAGE if internal else _PUBLIC_PAGE, values)]
 
 
 def newest(conn: Connection, ticket_id: int, *, internal: bool, limit: int) -> list[CommentRow]:
     """The newest comments of a ticket, oldest first."""
-    rows = conn.execute(_NEWEST, {"ticket_id": ticket_id, "internal": internal, "limit": limit})
+    rows = conn.execute(_NEWEST[internal], {"ticket_id": ticket_id, "limit": limit})
     return [row_as(CommentRow, row) for row in rows][::-1]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, bindparam, func, select
+from sqlalchemy import BigInteger, Select, bindparam, func, select
 
 from helpdesk.db.engine import Connection, is_sqlite, row_as, touch
 from helpdesk.db.prepared import Prepared
@@ -41,11 +42,41 @@ _ROWS = select(
     users.c.name,
     users.c.role,
 ).join_from(timeline, users, users.c.id == timeline.c.actor_id, isouter=True)
-_OF_TICKET = _ROWS.where(timeline.c.ticket_id == bindparam("ticket_id"), timeline.c.internal <= bindparam("internal"))
-_OLDEST = _OF_TICKET.where(timeline.c.id > bindparam("after")).order_by(timeline.c.id).limit(bindparam("limit"))
-_PAGE = _OF_TICKET.order_by(timeline.c.id).limit(bindparam("limit")).offset(bindparam("offset"))
-_PAGE_OF_ACTION = _PAGE.where(timeline.c.action == bindparam("action"))
-_NEWEST = _OF_TICKET.order_by(timeline.c.id.desc()).limit(bindparam("limit"))
+_ALL_OF_TICKET = _ROWS.where(timeline.c.ticket_id == bindparam("ticket_id"))
+_PUBLIC_OF_TICKET = _ALL_OF_TICKET.where(timeline.c.internal.is_(False))
+# What is passed over is read in the index alone, where nothing is hidden.
+_IDS = (
+    select(timeline.c.id)
+    .where(timeline.c.ticket_id == bindparam("ticket_id"))
+    .order_by(timeline.c.id)
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
+)
+
+
+def _page(*, internal: bool, of_action: bool) -> Select[Any]:
+    if internal and not of_action:
+        return _ROWS.where(timeline.c.id.in_(_IDS)).order_by(timeline.c.id)
+    page = _of_ticket(internal=internal).order_by(timeline.c.id).limit(bindparam("limit")).offset(bindparam("offset"))
+    return page.where(timeline.c.action == bindparam("action")) if of_action else page
+
+
+def _of_ticket(*, internal: bool) -> Select[Any]:
+    return _ALL_OF_TICKET if internal else _PUBLIC_OF_TICKET
+
+
+_PAGES = {(internal, of): _page(internal=internal, of_action=of) for internal in (True, False) for of in (True, False)}
+_OLDEST = {
+    internal: _of_ticket(internal=internal)
+    .where(timeline.c.id > bindparam("after"))
+    .order_by(timeline.c.id)
+    .limit(bindparam("limit"))
+    for internal in (True, False)
+}
+_NEWEST = {
+    internal: _of_ticket(internal=internal).order_by(timeline.c.id.desc()).limit(bindparam("limit"))
+    for internal in (True, False)
+}
 _BETWEEN = (
     _ROWS.where(timeline.c.id > bindparam("after"), timeline.c.id <= bindparam("until"))
     .order_by(timeline.c.id)
@@ -74,10 +105,15 @@ _IDS_IN_STRETCH = (
 STRETCH = 1_000  # entries that are looked through, whosever they are, rather than all tickets of their creator
 _LAST_ID = select(func.coalesce(func.max(timeline.c.id), 0))
 _HORIZON = select(func.timeline_horizon())
-_CHANGES_SINCE = select(timeline.c.data).where(
-    timeline.c.ticket_id == bindparam("ticket_id"),
-    timeline.c.version > bindparam("version", type_=BigInteger),  # which a client makes up
-    timeline.c.action == "updated",
+_CHANGES_SINCE = (
+    select(timeline.c.data)
+    .where(
+        timeline.c.ticket_id == bindparam("ticket_id"),
+        timeline.c.version > bindparam("version", type_=BigInteger),  # which a client makes up
+        timeline.c.action == "updated",
+    )
+    .order_by(timeline.c.id.desc())
+    .limit(bindparam("limit"))
 )
 
 
@@ -111,7 +147,7 @@ def append(
 
 def newest(conn: Connection, ticket_id: int, *, internal: bool, limit: int) -> list[EntryRow]:
     """The newest entries of a ticket, oldest first; those of internal notes only with `internal`."""
-    rows = conn.execute(_NEWEST, {"ticket_id": ticket_id, "internal": internal, "limit": limit})
+    rows = conn.execute(_NEWEST[internal], {"ticket_id": ticket_id, "limit": limit})
     return [row_as(EntryRow, row) for row in rows][::-1]
 
 
@@ -119,16 +155,15 @@ def page(
     conn: Connection, ticket_id: int, *, internal: bool, action: Action | None, limit: int, offset: int
 ) -> list[EntryRow]:
     """A page of a ticket's entries, oldest first."""
-    values = {"ticket_id": ticket_id, "internal": internal, "limit": limit, "offset": offset}
-    if action is None:
-        return [row_as(EntryRow, row) for row in conn.execute(_PAGE, values)]
-    return [row_as(EntryRow, row) for row in conn.execute(_PAGE_OF_ACTION, values | {"action": action})]
+    values = {"ticket_id": ticket_id, "limit": limit, "offset": offset} | ({"action": action} if action else {})
+    rows = conn.execute(_PAGES[internal, action is not None], values)
+    return [row_as(EntryRow, row) for row in rows]
 
 
 def of_ticket_after(conn: Connection, ticket_id: int, after: int, *, internal: bool, limit: int) -> list[EntryRow]:
     """A ticket's entries above id `after`, oldest first."""
-    values = {"ticket_id": ticket_id, "internal": internal, "after": after, "limit": limit}
-    return [row_as(EntryRow, row) for row in conn.execute(_OLDEST, values)]
+    values = {"ticket_id": ticket_id, "after": after, "limit": limit}
+    return [row_as(EntryRow, row) for row in conn.execute(_OLDEST[internal], values)]
 
 
 def between(conn: Connection, after: int, until: int, *, limit: int) -> list[EntryRow]:
@@ -165,6 +200,7 @@ def horizon(conn: Connection) -> int:
     return int(conn.execute(_LAST_ID if is_sqlite(conn) else _HORIZON).scalar_one())
 
 
-def changes_since(conn: Connection, ticket_id: int, version: int) -> list[str]:
-    """The data of the `updated` entries that led from `version` to the present one."""
-    return list(conn.execute(_CHANGES_SINCE, {"ticket_id": ticket_id, "version": version}).scalars())
+def changes_since(conn: Connection, ticket_id: int, version: int, *, limit: int) -> Iterator[str]:
+    """Yield the data of the newest `updated` entries that led from `version` to the present one, as it is asked for."""
+    values = {"ticket_id": ticket_id, "version": version, "limit": limit}
+    yield from conn.execute(_CHANGES_SINCE, values).scalars()

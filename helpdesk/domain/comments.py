@@ -98,7 +98,8 @@ def _index(conn: Connection, ticket: TicketRow, body: str, *, internal: bool) ->
 
 def page(conn: Connection, actor: Actor, ticket_id: int, query: CommentsQuery) -> CommentPage:
     """A page of the comments that the actor may see, oldest first. Raises NotFound."""
-    visible_ticket(conn, actor, ticket_id)
-    rows = store.page(conn, ticket_id, internal=actor.is_staff, limit=query.limit + 1, offset=query.offset)
+    ticket = visible_ticket(conn, actor, ticket_id)
+    internal = actor.is_staff or not ticket.internal_count  # else nothing has to be left out
+    rows = store.page(conn, ticket_id, internal=internal, limit=query.limit + 1, offset=query.offset)
     more = len(rows) > query.limit
     return CommentPage([views.comment(r) for r in rows[: query.limit]], query.offset + query.limit if more else None)

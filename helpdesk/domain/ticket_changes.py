@@ -13,12 +13,14 @@ from helpdesk.db import timeline as timeline_store
 from helpdesk.db.engine import Connection
 from helpdesk.db.tickets import TicketRow
 from helpdesk.domain import clocks, sla, tickets, timeline, views
-from helpdesk.domain.access import Actor, ticket_to_change
+from helpdesk.domain.access import Actor, ticket_to_change, visible_ticket
 from helpdesk.domain.tags import normal_tags
 from helpdesk.errors import AppError, FieldRequired, Forbidden, PreconditionFailed, VersionMismatch
 from helpdesk.messages.fields import Status
 from helpdesk.messages.tickets import TicketChanges
 
+CHANGES_MAX = 1000  # that are looked at for what changed since a version
+_FIELDS = ("title", "description", "status", "priority", "tags", "assignee_id", "sla_minutes")
 _REQUESTER_FIELDS = frozenset({"title", "description", "status"})
 # What a requester may set the status to, and from which others.
 _REQUESTER_MOVES: dict[Status, frozenset[Status]] = {
@@ -39,7 +41,7 @@ def change(
     """The ticket after the change. A change to the present values does nothing.
 
     `if_match` holds the versions that the If-Match header names. Raises NotFound, Forbidden,
-    FieldRequired, InvalidField; VersionMismatch or PreconditionFailed with `current` and `changed`.
+    FieldRequired, InvalidField; VersionMismatch or PreconditionFailed, to be answered with `conflict`.
     """
     ticket = ticket_to_change(conn, actor, ticket_id)
     wanted = _wanted(changes)
@@ -47,9 +49,9 @@ def change(
     if changes.version is None and if_match is None:
         raise FieldRequired("version is required: the version of the ticket that you saw", "version")
     if if_match is not None and ticket.version not in if_match:
-        raise _conflict(conn, actor, ticket, min(if_match), PreconditionFailed, "If-Match", now=now)
+        raise _conflict(ticket, min(if_match), PreconditionFailed, "If-Match")
     if changes.version is not None and changes.version != ticket.version:
-        raise _conflict(conn, actor, ticket, changes.version, VersionMismatch, "version", now=now)
+        raise _conflict(ticket, changes.version, VersionMismatch, "version")
     _check_move(actor, ticket, wanted)
     if wanted.get("assignee_id") not in (None, ticket.assignee_id):
         tickets.checked_assignee(conn, wanted["assignee_id"])
@@ -86,24 +88,36 @@ def _check_move(actor: Actor, ticket: TicketRow, wanted: dict[str, Any]) -> None
 
 
 def _conflict(
-    conn: Connection,
-    actor: Actor,
-    ticket: TicketRow,
-    version: int,
-    error: type[AppError],
-    field: str,
-    *,
-    now: int,
+    ticket: TicketRow, version: int, error: type[VersionMismatch | PreconditionFailed], field: str
 ) -> AppError:
-    changed: set[str] = set()
-    for data in timeline_store.changes_since(conn, ticket.id, version):
-        changed |= msgspec.json.decode(data)["changes"].keys()
-    current = views.full_ticket(conn, actor, ticket, now=now).ticket
     return error(
-        f"The ticket is at version {ticket.version}, not {version}; merge with what it is now and try again",
-        field,
-        extra={"current": current, "changed": sorted(changed)},
+        f"The ticket is at version {ticket.version}, not {version}; merge with what it is now and try again", field
     )
+
+
+def conflict(conn: Connection, actor: Actor, ticket_id: int, version: int, *, now: int) -> dict[str, Any]:
+    """Return what a change from `version` that was refused is answered with: the ticket as it is, and what changed.
+
+    To be read after the refusal, not in the transaction that a writer waits for. Raises NotFound.
+    """
+    ticket = visible_ticket(conn, actor, ticket_id)
+    changed: set[str] = set()
+    looked_at = 0
+    for data in timeline_store.changes_since(conn, ticket_id, version, limit=CHANGES_MAX):
+        looked_at += 1
+        changed |= msgspec.json.decode(data, type=_Changes).changes.keys()
+        if len(changed) == len(_FIELDS):
+            break
+    if looked_at == CHANGES_MAX:
+        changed = set(_FIELDS)  # so far behind, nothing is as it was
+    current = views.full_ticket(conn, actor, ticket, now=now).ticket
+    return {"current": current, "changed": sorted(changed)}
+
+
+class _Changes(msgspec.Struct):
+    """The data of an `updated` entry. Its values are passed over: they may be long."""
+
+    changes: dict[str, msgspec.Raw]
 
 
 def apply(conn: Connection, ticket: TicketRow, wanted: dict[str, Any], *, actor: Actor, now: int) -> TicketRow:

@@ -11,10 +11,13 @@ from helpdesk.db.engine import Connection
 from helpdesk.db.timeline import EntryRow
 from helpdesk.domain import views
 from helpdesk.domain.access import Actor, visible_ticket
-from helpdesk.domain.words import is_found, query_words
+from helpdesk.domain.words import found_words, query_words
+from helpdesk.folding import fold
 from helpdesk.messages.timeline import EntryPage, TimelineQuery
 
-_SCAN_STEP = 200  # entries read at once while searching
+_SCAN_STEP = 20  # entries read at once while searching; with the longest texts they have 3 MB
+_FEW_WORDS = 8  # that are looked for in a text before it is taken apart
+_KEPT_TEXTS = 64  # texts that a search remembers: an old value is nearly always the new one of the entry before
 
 
 def page(conn: Connection, actor: Actor, ticket_id: int, query: TimelineQuery) -> EntryPage:
@@ -22,16 +25,17 @@ def page(conn: Connection, actor: Actor, ticket_id: int, query: TimelineQuery) -
 
     Raises NotFound. `query.q` is searched in action, actor and data, with the rules of the search.
     """
-    visible_ticket(conn, actor, ticket_id)
+    ticket = visible_ticket(conn, actor, ticket_id)
+    internal = actor.is_staff or not ticket.internal_count  # else nothing has to be left out
     words = query_words(query.q)
     wanted = query.limit + 1
     if words:
-        rows = _search(conn, actor, ticket_id, query, words, wanted)
+        rows = _search(conn, ticket_id, query, words, wanted, internal=internal)
     else:
         rows = store.page(
             conn,
             ticket_id,
-            internal=actor.is_staff,
+            internal=internal,
             action=query.action,
             limit=wanted,
             offset=query.offset,
@@ -41,13 +45,13 @@ def page(conn: Connection, actor: Actor, ticket_id: int, query: TimelineQuery) -
 
 
 def _search(
-    conn: Connection, actor: Actor, ticket_id: int, query: TimelineQuery, words: tuple[str, ...], wanted: int
+    conn: Connection, ticket_id: int, query: TimelineQuery, words: tuple[str, ...], wanted: int, *, internal: bool
 ) -> list[EntryRow]:
     found: list[EntryRow] = []
-    skipped, after = 0, 0
-    while rows := store.of_ticket_after(conn, ticket_id, after, internal=actor.is_staff, limit=_SCAN_STEP):
+    skipped, after, finder = 0, 0, _Finder(words)
+    while rows := store.of_ticket_after(conn, ticket_id, after, internal=internal, limit=_SCAN_STEP):
         for row in rows:
-            if query.action not in (None, row.action) or not _matches(row, words):
+            if query.action not in (None, row.action) or not finder.matches(row):
                 continue
             if skipped < query.offset:
                 skipped += 1
@@ -59,10 +63,42 @@ def _search(
     return found
 
 
-def _matches(row: EntryRow, words: tuple[str, ...]) -> bool:
-    names = f"{row.action} {row.actor_username or 'system'} {row.actor_name or ''}"
-    data = " ".join(_texts(msgspec.json.decode(row.data)))
-    return is_found(f"{names} {row.action.replace('_', ' ')} {data}", words)
+class _Finder:
+    """Looks for words that all must begin some word of an entry.
+
+    A text is taken apart into its words only where one of these stands somewhere in it: of 300 edits
+    of a long description a word that is in none costs 30 ms instead of 2 s.
+    """
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self._words = words
+        self._kept: dict[str, frozenset[str]] = {}
+
+    def matches(self, row: EntryRow) -> bool:
+        """Return whether the entry has them all in its action, actor and data."""
+        names = f"{row.action} {row.actor_username or 'system'} {row.actor_name or ''} {row.action.replace('_', ' ')}"
+        missing = set(self._words) - self._found_in(names)
+        for text in _texts(msgspec.json.decode(row.data)) if missing else ():
+            missing -= self._found_in(text)
+            if not missing:
+                break
+        return not missing
+
+    def _found_in(self, text: str) -> frozenset[str]:
+        found = self._kept.get(text)
+        if found is None:
+            if len(self._kept) >= _KEPT_TEXTS:
+                self._kept.clear()
+            found = self._kept[text] = frozenset(self._look(text))
+        return found
+
+    def _look(self, text: str) -> set[str]:
+        there = self._words
+        if len(there) <= _FEW_WORDS:
+            # Hyphenated words are found joined too.
+            folded = (text.lower() if text.isascii() else fold(text)).replace("-", "")
+            there = tuple(word for word in there if word in folded)
+        return found_words(text, there) if there else set()
 
 
 def _texts(value: Any) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from helpdesk.clock import rfc3339, rfc3339_or_none
 from helpdesk.db import comments as comment_store
@@ -22,6 +23,9 @@ from helpdesk.messages.tickets import ListedTicket, Ticket
 from helpdesk.messages.timeline import Entry
 
 SHOWN_WITH_TICKET = 100  # comments, and timeline entries; the calls of their own page through all
+# Characters of a text in the timeline entries of a ticket in full: of 100 edits of a long description
+# the whole texts would be 4 MB.
+SHORT_MAX = 500
 
 
 def user(row: UserRow) -> User:
@@ -78,7 +82,7 @@ class TicketView(msgspec.Struct, frozen=True):
 
 def new_ticket(row: TicketRow, created: EntryRow, *, now: int) -> TicketView:
     """A ticket in full that has just been created, without reading it back."""
-    shown = Ticket(**_shown(row, for_staff=True, now=now), comments=[], timeline=[entry(created)])
+    shown = Ticket(**_shown(row, for_staff=True, now=now), comments=[], timeline=[short_entry(created)])
     return TicketView(shown, etag(row.version, created.id))
 
 
@@ -95,7 +99,7 @@ def full_ticket(conn: Connection, actor: Actor, row: TicketRow, *, now: int) -> 
     ticket = Ticket(
         **_shown(row, for_staff=staff, now=now),
         comments=[comment(c) for c in thread],
-        timeline=[entry(e) for e in entries],
+        timeline=[short_entry(e) for e in entries],
     )
     return TicketView(ticket, etag(row.version, entries[-1].id))
 
@@ -123,6 +127,27 @@ def entry(row: EntryRow) -> Entry:
         data=msgspec.Raw(row.data.encode()),
         created_at=rfc3339(row.created_at),
     )
+
+
+def short_entry(row: EntryRow) -> Entry:
+    """An entry as it stands in a ticket in full: long texts are cut, and `data.shortened` names their fields."""
+    shown = entry(row)
+    if len(row.data) <= SHORT_MAX or row.action not in ("created", "updated"):
+        return shown
+    data = msgspec.json.decode(row.data)
+    texts = data["changes"] if row.action == "updated" else data
+    short = {name: _shortened(value) for name, value in texts.items()}
+    cut = sorted(name for name in texts if short[name] != texts[name])
+    if not cut:
+        return shown
+    data = (data | {"changes": short} if row.action == "updated" else short) | {"shortened": cut}
+    return replace(shown, data=msgspec.Raw(msgspec.json.encode(data)))
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > SHORT_MAX:
+        return value[:SHORT_MAX] + "…"
+    return [_shortened(one) for one in value] if isinstance(value, list) else value
 
 
 def _actor(row: EntryRow) -> Person | None:

@@ -68,14 +68,14 @@ def query_words(query: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(words_of(query))) if query else ()
 
 
-def is_found(text: str, wanted: Sequence[str]) -> bool:
-    """Return whether each of the words `wanted` of a query begins a word of `text`.
+def found_words(text: str, wanted: Sequence[str]) -> set[str]:
+    """Return those of the words `wanted` of a query that begin a word of `text`.
 
     The words are sorted, so that hundreds of wanted ones cost little more than one.
     """
     there = sorted(set(all_words(text)))
     places = ((bisect_left(there, beginning), beginning) for beginning in wanted)
-    return all(at < len(there) and there[at].startswith(beginning) for at, beginning in places)
+    return {beginning for at, beginning in places if at < len(there) and there[at].startswith(beginning)}
 
 
 _NUMBER = re.compile(r"\s*#([1-9][0-9]{0,14})\s*")

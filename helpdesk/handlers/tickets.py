@@ -93,7 +93,16 @@ class TicketHandler(ApiHandler):
             view = views.full_ticket(conn, self.actor, row, now=now)
             return answer(view.ticket, ETag=view.etag)
 
-        await self.transact(work)
+        try:
+            await self.transact(work)
+        except (errors.VersionMismatch, errors.PreconditionFailed) as error:
+            # Read here, so that no other writer waits for it.
+            version = changes.version if isinstance(error, errors.VersionMismatch) else None
+            seen = version if version is not None else min(if_match or {0})
+            extra = await self.read(
+                lambda conn: ticket_changes.conflict(conn, self.actor, ticket_id, seen, now=self.desk.clock.now())
+            )
+            raise type(error)(error.message, error.field, extra=extra) from None
 
     def _parse_if_match(self) -> frozenset[int] | None:
         """The versions that If-Match names: `"3"`, or a whole entity tag, where it stands before the dot; None without.

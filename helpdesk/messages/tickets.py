@@ -98,7 +98,11 @@ class ListedTicket(msgspec.Struct, frozen=True):
 
 
 class Ticket(ListedTicket, frozen=True):
-    """A ticket in full: with the newest 100 of its comments and timeline entries, oldest first."""
+    """A ticket in full: with the newest 100 of its comments and timeline entries, oldest first.
+
+    In these entries a text of over 500 characters is cut and ends in "…", and `data.shortened` names its
+    field; GET /api/tickets/{id}/timeline has all texts whole.
+    """
 
     comments: list[Comment]
     timeline: list[Entry]

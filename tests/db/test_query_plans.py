@@ -64,7 +64,7 @@ def test_a_status_by_deadline_is_the_head_of_its_list(conn: Connection) -> None:
 
 
 def test_one_ticket_is_three_searches(conn: Connection) -> None:
-    for query in (tickets._BY_ID, timeline._NEWEST, timeline._BETWEEN):
+    for query in (tickets._BY_ID, timeline._NEWEST[True], timeline._NEWEST[False], timeline._BETWEEN):
         text = re.sub(r":\w+|\?", "1", str(query.compile(dialect=sqlite.dialect())))
         steps = [row[3] for row in driver(conn).execute("EXPLAIN QUERY PLAN " + text)]
         assert all(step.startswith("SEARCH") for step in steps), steps
