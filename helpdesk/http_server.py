@@ -30,7 +30,7 @@ MAX_HEADER_BYTES = 64 * 1024
 IDLE_DRAIN_SHARE = 0.6  # of the time for draining, after which connections without a request are closed
 DRAIN_STEP_S = 0.02
 CLOSE_S = 1.0  # for connections to end that are closed
-PART = "connections"  # of the server, as health names it
+PART = "client_connections"  # of the server, as health names it
 
 
 class Server(HTTPServer):

@@ -211,15 +211,16 @@ def _errors(verb: str, access: Access, call: Call) -> dict[int, list[type[AppErr
         errors.MethodNotAllowed,
         errors.Internal,
         errors.Unavailable,
+        errors.RateLimited,  # of free calls too: for too many connections
+        errors.BadJson,  # for a body where none belongs
+        errors.UnknownField,
+        errors.UnsupportedMediaType,
     ]
-    if access is not Access.FREE:
-        kinds.append(errors.RateLimited)
     if access.needs_actor:
         kinds += [errors.Unauthenticated, errors.InvalidToken, errors.InvalidHeader]
     if access in (Access.STAFF, Access.ADMIN) or verb in ("POST", "PATCH"):
         kinds.append(errors.Forbidden)
     if verb in ("POST", "PATCH"):
-        kinds += [errors.BadJson, errors.UnknownField, errors.UnsupportedMediaType]
         kinds += [errors.InvalidHeader, errors.IdempotencyKeyReused, errors.NotFound]
     if call.body is not None:
         kinds += [errors.FieldRequired, errors.InvalidField]
