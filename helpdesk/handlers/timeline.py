@@ -16,6 +16,7 @@ from helpdesk.messages.timeline import EntryPage, EventsQuery, TimelineQuery
 from helpdesk.streams import Stream
 
 HEARTBEAT_S = 15.0  # the contract's; proxies cut what is silent for 30 to 60
+SEND_BUFFER_BYTES = 128 * 1024  # in the kernel, which would take 4 MB for each; it doubles this number
 SEND_TIMEOUT_S = 60.0  # for a piece of a stream, of 256 KiB at most but for a single larger event
 
 
@@ -52,7 +53,7 @@ class EventsHandler(ApiHandler):
             self.set_header("X-Accel-Buffering", "no")  # nginx would hold events back
             if self.request.method != "HEAD":
                 if connection.socket is not None:
-                    _notice_vanished_reader(connection.socket)
+                    _bound(connection.socket)
                 await self._send_all(stream)
         except StreamClosedError:
             return
@@ -90,7 +91,8 @@ class EventsHandler(ApiHandler):
             self.desk.hub.unsubscribe(self._stream)
 
 
-def _notice_vanished_reader(connection: socket.socket) -> None:
-    """End the connection when the reader's machine acknowledges nothing for a while, or it would hold its place."""
+def _bound(connection: socket.socket) -> None:
+    """Limit what the kernel keeps for a reader that does not read, and how long it keeps one that has vanished."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # on Linux
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SEND_TIMEOUT_S * 1000))

@@ -220,7 +220,7 @@ async def test_a_reader_that_does_not_read_is_cut_off(live_api: Api) -> None:
         stream.push(b"data: %s\n\n" % (b"x" * 50_000))
         await asyncio.sleep(0)
         pushed += 1
-        assert pushed < 1000, "the kernel does not hold so much"
+        assert pushed < 100, "the kernel holds as much for it"  # 5 MB
     await gone(live_api)
 
 
