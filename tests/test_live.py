@@ -176,9 +176,11 @@ async def test_a_reader_that_does_not_keep_up_is_cut_off_and_others_are_not(
         assert (slow.is_open, quick.is_open) == (False, True)
 
 
+@pytest.mark.parametrize("stretch", [1_000, 0])
 async def test_replaying_gives_all_that_was_missed_in_small_steps(
-    databases: Databases, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    databases: Databases, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, stretch: int
 ) -> None:
+    monkeypatch.setattr(timeline_store, "STRETCH", stretch)
     monkeypatch.setattr(live_events, "REPLAY_STEP", 3)
     monkeypatch.setattr(live_events, "IDS_STEP", 2)
     async with running(databases, clock) as desk:
