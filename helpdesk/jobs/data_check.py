@@ -52,11 +52,11 @@ class DataCheck:
         return is_whole
 
     async def _next(self, table: str, after: int) -> Range | None:
-        return await self._db.read_slowly(lambda conn: digests.sealed_after(conn, table, after))
+        return await self._db.read_promptly(lambda conn: digests.sealed_after(conn, table, after))
 
     async def _is_unchanged(self, sealed: Range) -> bool:
         try:
-            return await self._db.read_slowly(lambda conn: digests.is_unchanged(conn, sealed))
+            return await self._db.read_promptly(lambda conn: digests.is_unchanged(conn, sealed))
         except Unavailable:
             return True  # nothing is known; a page that cannot be read is reported by who reads it
 
@@ -64,8 +64,8 @@ class DataCheck:
         def made(conn: Connection) -> Range | None:
             return digests.unsealed(conn, table)
 
-        while new := await self._db.read_slowly(made):
-            await self._db.write(lambda conn, new=new: digests.seal(conn, new))  # type: ignore[misc]
+        while new := await self._db.read_promptly(made):
+            await self._db.write_promptly(lambda conn, new=new: digests.seal(conn, new))  # type: ignore[misc]
             await asyncio.sleep(STEP_S)
 
 
