@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -76,14 +77,14 @@ def test_no_server_starts_on_a_database_that_is_being_copied(
     source, target = desks.new_url(engine), desks.new_url(engine)
     assert copy(desk, source) == 0
 
-    def look_and_finish(source_conn: Connection, target_conn: Connection) -> None:
+    def look_and_finish(source_conn: Connection, target_conn: Connection, **options: Any) -> None:
         for url in (source, target):
             with pytest.raises(StartError, match="another server"):
                 if engine == "sqlite":
                     DataLock(path_of(url))
                 else:
                     UseLock(postgres_connection.open_engine(url), shared=True)
-        finish(source_conn, target_conn)
+        finish(source_conn, target_conn, **options)
 
     finish = store.finish
     monkeypatch.setattr(store, "finish", look_and_finish)
