@@ -14,7 +14,7 @@ from msgspec import Raw
 from helpdesk import encoded_tickets
 from tests.conftest import Api
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 
 
 async def test_readers_racing_writers_never_see_what_was_overwritten(api: Api) -> None:

@@ -177,7 +177,7 @@ async def test_every_route_refuses_anonymous_callers_unless_it_is_public(api: Ap
             assert response.status == 200
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_every_refusal_has_the_one_shape(api: Api) -> None:
     token = await api.token()
     paths = [route.path.replace("{id}", "999999") for route in ROUTES] + ["/api", "/api/", "/api/x/y", "/static/none"]

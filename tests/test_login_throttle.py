@@ -217,7 +217,7 @@ class TestInMemory(ThrottleContract):
     pass
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_names_are_forgotten_after_the_window(clock: FakeClock) -> None:
     logins = LoginThrottle(clock.monotonic)
     for n in range(6000):

@@ -18,7 +18,7 @@ from helpdesk.domain.words import WORDS_VERSION
 from helpdesk.reindexing import reindex_if_outdated
 from tests.conftest import Api
 
-pytestmark = pytest.mark.gen_test(timeout=20)
+pytestmark = pytest.mark.gen_test
 
 
 async def found(api: Api, token: str, q: str) -> list[int]:

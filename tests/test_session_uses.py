@@ -91,7 +91,7 @@ async def sign_in(api: Api) -> str:
     return str(response.json["token"])
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_session_in_use_outlives_a_hundred_new_ones(api: Api) -> None:
     in_use = (await api.register(username="ana"))["token"]
     idle = await sign_in(api)
@@ -105,7 +105,7 @@ async def test_a_session_in_use_outlives_a_hundred_new_ones(api: Api) -> None:
     assert (ended.status, ended.code) == (401, "INVALID_TOKEN")
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_every_door_ends_the_session_used_longest_ago(api: Api) -> None:
     tokens = [(await api.register(username="ana"))["token"]]
     tokens += [await sign_in(api) for _ in range(SESSIONS_MAX - 1)]

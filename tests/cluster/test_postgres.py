@@ -27,7 +27,7 @@ from helpdesk.problems import Problems
 from tests.databases import PostgresDatabases
 from tests.services import Postgres
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 
 
 @pytest.fixture

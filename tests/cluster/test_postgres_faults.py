@@ -26,7 +26,7 @@ from helpdesk.problems import Problems
 from tests.databases import PostgresDatabases
 from tests.services import Postgres
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test
 
 
 @pytest.fixture

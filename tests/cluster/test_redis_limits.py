@@ -112,7 +112,7 @@ async def answers(redis: Redis) -> None:
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_while_redis_is_away_each_has_its_own_and_health_names_it(
     own_redis: RedisServer, clock: FakeClock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,7 +133,7 @@ async def test_while_redis_is_away_each_has_its_own_and_health_names_it(
             assert problems.current() == [] and caplog.text.count("recovered: redis") == 1
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_a_redis_that_hangs_is_noticed_though_nobody_asks(
     own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,7 +150,7 @@ async def test_a_redis_that_hangs_is_noticed_though_nobody_asks(
         assert problems.current() == []
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_a_redis_that_hangs_is_waited_for_once_and_never_again_until_it_answers(
     own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,7 +176,7 @@ async def test_a_redis_that_hangs_is_waited_for_once_and_never_again_until_it_an
         own_redis.signal(signal.SIGCONT)
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_a_redis_that_answers_and_takes_no_writes_is_away(
     own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,7 +194,7 @@ async def test_a_redis_that_answers_and_takes_no_writes_is_away(
         await answers(redis)
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_who_asks_ends_when_told_to_though_the_client_loses_that(
     own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,7 +214,7 @@ async def test_who_asks_ends_when_told_to_though_the_client_loses_that(
         assert asking_it in done and asking_it.cancelled()
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_failed_logins_are_counted_by_each_process_while_redis_is_away(
     own_redis: RedisServer, clock: FakeClock
 ) -> None:
@@ -231,7 +231,7 @@ async def test_failed_logins_are_counted_by_each_process_while_redis_is_away(
                 pass
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_an_attempt_of_a_process_that_died_holds_its_place_for_a_while_only(redis: RedisServer) -> None:
     place = await InRedis(redis.url).open()
     logins, windows = place.throttle(), [Window("ana", Rate(1, 900), "no more")]
@@ -243,7 +243,7 @@ async def test_an_attempt_of_a_process_that_died_holds_its_place_for_a_while_onl
     await place.close()
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_signs_come_again_after_redis_was_away(own_redis: RedisServer, clock: FakeClock) -> None:
     async with asking(own_redis) as redis, asking(own_redis) as other:
         heard: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -265,7 +265,7 @@ def test_an_address_that_is_none_stops_the_start(url: str, clock: FakeClock) -> 
         Redis(url)
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_who_is_told_to_end_ends_though_letting_go_of_redis_fails(
     own_redis: RedisServer, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,7 @@ from tests.conftest import START
 from tests.databases import PostgresDatabases
 from tests.services import Postgres
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 
 CALLERS = 20
 

@@ -17,7 +17,7 @@ from helpdesk.db.engine import Connection
 from helpdesk.domain import accounts, comments, reports, tickets, timeline_pages, views
 from tests.conftest import Api, Start
 
-pytestmark = pytest.mark.gen_test(timeout=20)
+pytestmark = pytest.mark.gen_test
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 WITHIN_S = 8.0

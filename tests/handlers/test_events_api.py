@@ -91,7 +91,7 @@ async def test_changes_arrive_in_the_order_of_their_ids(live_api: Api) -> None:
     assert events[1]["data"]["ticket"]["status"] == "pending"
 
 
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test
 async def test_a_reader_resumes_where_it_stopped(live_api: Api) -> None:
     token = await live_api.token("agent")
     for _ in range(250):

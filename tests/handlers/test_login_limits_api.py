@@ -14,7 +14,7 @@ from helpdesk.db import users
 from tests.conftest import Api, Response, Start
 from tests.handlers.test_plain import Browser
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 
 REGISTER, LOGIN = "/api/auth/register", "/api/auth/login"
 PASSWORD = "correct horse"

@@ -14,7 +14,7 @@ from helpdesk.domain import ticket_changes, timeline, timeline_pages, views
 from helpdesk.domain.words import found_words
 from tests.conftest import Api
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test
 
 LONG = "The printer on the third floor jams. " * 540  # 19,980 characters
 

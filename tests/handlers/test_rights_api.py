@@ -11,7 +11,7 @@ import pytest
 from helpdesk.config import Config
 from tests.conftest import Api, Start
 
-pytestmark = pytest.mark.gen_test(timeout=20)
+pytestmark = pytest.mark.gen_test
 
 
 class SlowRequest:

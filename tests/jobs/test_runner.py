@@ -25,7 +25,7 @@ from helpdesk.wakeups import Wakeups
 from tests.conftest import Api
 from tests.handlers.test_events_api import EventStream
 
-pytestmark = pytest.mark.gen_test(timeout=20)
+pytestmark = pytest.mark.gen_test
 
 WITHIN_S = 8.0
 
