@@ -32,13 +32,13 @@ const routes = [
   late(/^\/login$/, login, (m) => (c) => m.login_view(c, { register: false, entered })),
   late(/^\/register$/, login, (m) => (c) => m.login_view(c, { register: true, entered })),
   { pattern: /^\/tickets$/, open: list_view },
-  late(/^\/tickets\/new$/, () => import("./js/new_view.js"), (m) => m.new_view),
-  late(/^\/tickets\/(\d+)$/, () => import("./js/ticket_view.js"), (m) => m.ticket_view),
-  late(/^\/dashboard$/, styled(() => import("./js/dashboard_view.js")), (m) => m.dashboard_view, session.is_staff),
-  late(/^\/people$/, styled(() => import("./js/people_view.js")), (m) => m.people_view, session.is_admin),
-  late(/^\/unsent$/, () => import("./js/drafts_view.js"), (m) => m.drafts_view),
-  late(/^\/account$/, styled(() => import("./js/account_view.js")), (m) => () => m.account_view(renamed)),
-  late(/^\/console$/, styled(() => import("./js/console_view.js")), (m) => m.console_view),
+  late(/^\/tickets\/new$/, styled("ticket", () => import("./js/new_view.js")), (m) => m.new_view),
+  late(/^\/tickets\/(\d+)$/, styled("ticket", () => import("./js/ticket_view.js")), (m) => m.ticket_view),
+  late(/^\/dashboard$/, styled("desk", () => import("./js/dashboard_view.js")), (m) => m.dashboard_view, session.is_staff),
+  late(/^\/people$/, styled("desk", () => import("./js/people_view.js")), (m) => m.people_view, session.is_admin),
+  late(/^\/unsent$/, styled("ticket", () => import("./js/drafts_view.js")), (m) => m.drafts_view),
+  late(/^\/account$/, styled("desk", () => import("./js/account_view.js")), (m) => () => m.account_view(renamed)),
+  late(/^\/console$/, styled("desk", () => import("./js/console_view.js")), (m) => m.console_view),
   { pattern: /^/, open: missing_view },
 ];
 
@@ -64,18 +64,20 @@ function late(pattern, load, view_of, may = () => true) {
   return { pattern, open, load };
 }
 
-/** @type {Promise<any>|null} */
-let desk_styles = null;
-/** A module that needs the style sheet that the list does without. @param {() => Promise<any>} load */
-function styled(load) {
-  return async () => {
-    desk_styles ??= new Promise((resolve, reject) => {
-      const link = h("link", { rel: "stylesheet", href: "/static/css/desk.css", onload: resolve, onerror: () => { link.remove(); desk_styles = null; reject(new Error("its styles are missing")); } });
-      document.head.append(link);
-    });
-    const [module] = await Promise.all([load(), desk_styles]);
-    return module;
-  };
+/** The style sheets that the list does without, and whether they have come. @type {Map<string, Promise<any>>} */
+const sheets = new Map();
+/** @param {string} name @returns {Promise<any>} */
+function sheet(name) {
+  const coming = sheets.get(name) ?? new Promise((resolve, reject) => {
+    const link = h("link", { rel: "stylesheet", href: `/static/css/${name}.css`, onload: resolve, onerror: () => { link.remove(); sheets.delete(name); reject(new Error("its styles are missing")); } });
+    document.head.append(link);
+  });
+  sheets.set(name, coming);
+  return coming;
+}
+/** A module and the style sheet that it needs. @param {string} name @param {() => Promise<any>} load */
+function styled(name, load) {
+  return () => Promise.all([load(), sheet(name)]).then(([module]) => module);
 }
 
 /** Where a path may not be shown: the one to show instead. @param {string} path */
