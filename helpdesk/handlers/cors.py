@@ -14,6 +14,7 @@ _TAKEN = (
     "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-Id, "
     "Accept, Cache-Control"
 )
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _PREFLIGHT_KEPT_S = 7200  # the longest that Chromium honours
 
 
@@ -45,21 +46,27 @@ def is_preflight(request: HTTPServerRequest, allowed: Sequence[str]) -> bool:
 def is_foreign_write(request: HTTPServerRequest, allowed: Sequence[str]) -> bool:
     """Whether a page of another origin, and none of those `allowed`, sent a request that may change something.
 
-    Browsers say so in Sec-Fetch-Site; older ones, and those that speak without TLS, send Origin alone.
-    Programs send neither.
+    Browsers name the page's origin, and say in Sec-Fetch-Site how it stands to ours; older ones, and those that speak
+    without TLS, send Origin alone. Programs send neither. The request is refused where one of the two is foreign.
     """
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return False
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    if site in ("same-origin", "none") or (site is None and origin is None):
-        return False
     if origin is not None and ("*" in allowed or origin.lower() in allowed):
         return False
-    return site is not None or _host_of(origin or "") != request.host.lower()
+    is_own_site = site in ("same-origin", "none")
+    if origin == "null":
+        return not is_own_site  # also sent by our own pages, where somebody has turned Referer off
+    if origin is not None and not _is_own(origin, request.host):
+        return True
+    return site is not None and not is_own_site
 
 
-def _host_of(origin: str) -> str:
-    return origin.lower().partition("://")[2]
+def _is_own(origin: str, host: str) -> bool:
+    """Whether the origin is that of `host`, with TLS or without: a proxy may end it. Default ports may be left out."""
+    scheme, _, name = origin.lower().partition("://")
+    port = _DEFAULT_PORTS.get(scheme)
+    return port is not None and name.removesuffix(port) == host.lower().removesuffix(port)
 
 
 def preflight_headers(allow: str) -> dict[str, str]:
