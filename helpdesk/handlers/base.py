@@ -51,6 +51,7 @@ class ApiHandler(CallerHandler):
         self._is_preflight = is_preflight(self.request, self.desk.config.cors_origins)
         if access is not Access.FREE and not self._is_preflight:
             await self.identify()
+        self.check_origin()
         if method == "OPTIONS":
             return self.check_size(takes_body=False)
         if access is None:

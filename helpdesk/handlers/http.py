@@ -157,6 +157,9 @@ class HttpHandler(RequestHandler):
         self.check_host()
         if self.client.refusal is not None and self.request.path not in ANY_HOST:
             raise self.client.refusal
+
+    def check_origin(self) -> None:
+        """Raise Forbidden for a write that a page of another site sends. Where requests are counted, it was."""
         if is_foreign_write(self.request, self.desk.config.cors_origins):
             raise errors.Forbidden("A page of another site may not do this", "Origin")
 

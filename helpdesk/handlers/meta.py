@@ -98,4 +98,5 @@ class UnknownPathHandler(ApiHandler):
     async def check_head(self) -> None:
         self.check_door()
         await self.identify()
+        self.check_origin()
         raise errors.NotFound

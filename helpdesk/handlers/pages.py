@@ -78,6 +78,7 @@ class FilesHandler(HttpHandler):
 
     async def check_head(self) -> None:
         self.check_door()
+        self.check_origin()
         if self.request.method not in ("GET", "HEAD", "OPTIONS"):
             raise errors.MethodNotAllowed(str(self.request.method)[:20], _ALLOW)
         self.check_size(takes_body=False)

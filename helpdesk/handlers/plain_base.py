@@ -53,6 +53,7 @@ class PlainHandler(PasswordChecks):
     async def check_head(self) -> None:
         self.check_door()
         await self.identify()
+        self.check_origin()
         method = str(self.request.method)
         if method not in self._verbs:
             raise errors.MethodNotAllowed(method[:20], ", ".join(self._verbs))

@@ -1,9 +1,10 @@
-"""Writes that pages of other origins send: refused, whichever header tells."""
+"""Writes that pages of other origins send: refused, whichever header tells, and counted like any other request."""
 
 from __future__ import annotations
 
 import pytest
 
+from helpdesk.config import Rate
 from tests.conftest import Api, Start
 
 pytestmark = pytest.mark.gen_test
@@ -61,3 +62,13 @@ async def test_configured_origins_may_write_whatever_else_the_browser_says(start
     api = await start(cors_origins=("https://app.example.com",))
     headers = {"Origin": "https://app.example.com", "Sec-Fetch-Site": "cross-site"}
     assert (await api.post("/api/auth/login", CREDENTIALS, headers=headers)).code == "INVALID_CREDENTIALS"
+
+
+@pytest.mark.parametrize("path", ["/api/auth/login", "/api/nowhere", "/api/health", "/plain/login"])
+async def test_a_write_of_another_origin_is_counted(start: Start, path: str) -> None:
+    api = await start(rate_limit=Rate(2, 60))
+    foreign = {"Origin": "https://evil.example"}
+    for left in (1, 0):
+        response = await api.post(path, CREDENTIALS, headers=foreign)
+        assert (response.status, response.headers["RateLimit"][:13]) == (403, f'"address";r={left}')
+    assert (await api.post(path, CREDENTIALS, headers=foreign)).status == 429
