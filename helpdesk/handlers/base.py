@@ -132,6 +132,10 @@ class ApiHandler(CallerHandler):
             self.idempotency_key = self._parse_key()
         self._check_media_type(call)
         self._params = parse_query(call.params, self.request.query_arguments)
+        self.check_own_headers()
+
+    def check_own_headers(self) -> None:
+        """Raise what the headers that only this handler's calls have are refused for."""
 
     def _check_media_type(self, call: Call) -> None:
         self.check_size(takes_body=call.body is not None)

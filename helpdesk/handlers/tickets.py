@@ -61,6 +61,13 @@ class TicketsHandler(ApiHandler):
 
 
 class TicketHandler(ApiHandler):
+    _if_match: frozenset[int] | None = None  # the versions that a PATCH names in its header
+
+    def check_own_headers(self) -> None:
+        """Raise InvalidHeader for an If-Match that names no version."""
+        if self.request.method == "PATCH":
+            self._if_match = self._parse_if_match()
+
     @call(
         "One ticket in full",
         answer=Ticket,
@@ -84,8 +91,7 @@ class TicketHandler(ApiHandler):
     )
     async def patch(self, ticket_id: int) -> None:
         """PATCH /api/tickets/:id"""
-        changes = self.body_as(TicketChanges)
-        if_match = self._parse_if_match()
+        changes, if_match = self.body_as(TicketChanges), self._if_match
 
         def work(conn: Connection) -> Answer:
             now = self.desk.clock.now()

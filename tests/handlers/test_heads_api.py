@@ -74,6 +74,23 @@ async def test_what_the_head_refuses_is_refused_with_the_body_unread(
 
 
 @pytest.mark.parametrize(
+    ("path", "fields", "refusal"),
+    [
+        ("/api/tickets/1", [JSON, "If-Match: *"], (400, "INVALID_HEADER")),
+        ("/api/tickets/1", [JSON, 'If-Match: W/"1"'], (400, "INVALID_HEADER")),
+        ("/api/tickets/1", [JSON, "Idempotency-Key: "], (400, "INVALID_HEADER")),
+        ("/api/tickets/01", [JSON], (404, "NOT_FOUND")),
+        ("/api/users/1", [JSON], (403, "FORBIDDEN")),
+    ],
+)
+async def test_what_the_head_of_a_signed_in_caller_refuses_is_refused_with_the_body_unread(
+    api: Api, path: str, fields: list[str], refusal: tuple[int, str]
+) -> None:
+    signed_in = f"Authorization: Bearer {await api.token()}"
+    assert await answer_without_a_body(api, head("PATCH", path, *fields, signed_in)) == refusal
+
+
+@pytest.mark.parametrize(
     ("method", "path", "fields", "length"),
     [
         ("POST", "/api/tickets", [JSON, FOREIGN], 2),
