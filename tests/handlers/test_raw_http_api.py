@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from helpdesk.client_stream import ClientStream
+from helpdesk.client_stream import CHUNKS_MAX, ClientStream
 from helpdesk.handlers.delegate import RequestDelegate
 from tests.conftest import Api
 from tests.handlers.test_bad_input_api import code, raw, request
@@ -156,10 +156,17 @@ async def test_small_chunks_are_still_gathered(api: Api, monkeypatch: pytest.Mon
         received(self, chunk)
 
     monkeypatch.setattr(RequestDelegate, "data_received", counted)
-    body = BODY.ljust(5_000)
+    body = BODY.ljust(4_000)
     framed = b"".join(b"1;x\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
     assert b"201 Created" in await raw(api, request(await api.token(), framed, extra=CHUNKED))
-    assert sum(parts) >= 5_000 and len(parts) < 50
+    assert sum(parts) >= 4_000 and len(parts) < 50
+
+
+async def test_a_body_in_very_many_chunks_is_refused(api: Api) -> None:
+    one = b"1\r\n \r\n"
+    for count, status in ((CHUNKS_MAX - 2, b" 201 "), (CHUNKS_MAX, b" 400 ")):
+        framed = one * count + b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
+        assert status in await raw(api, request(await api.token(), framed, extra=CHUNKED))
 
 
 # The request line.
