@@ -8,7 +8,7 @@ import secrets
 from http import HTTPStatus
 from typing import Any
 
-from tornado.httputil import HTTPServerRequest
+from tornado.httputil import HTTPConnection, HTTPServerRequest
 from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
 
@@ -17,7 +17,8 @@ from helpdesk.desk import Desk
 from helpdesk.errors import AppError, InvalidHeader
 from helpdesk.handlers import plain, plain_base
 from helpdesk.handlers.delegate import RequestDelegate
-from helpdesk.handlers.http import HttpHandler
+from helpdesk.handlers.heads import HeadDelegate
+from helpdesk.handlers.http import API_HEADERS, HttpHandler
 from helpdesk.handlers.meta import UnknownPathHandler
 from helpdesk.handlers.pages import FileHandler, PageHandler
 from helpdesk.handlers.targets import make_origin_form
@@ -29,6 +30,10 @@ log = logging.getLogger("helpdesk.http")
 
 class HelpDesk(Application):
     """The application; every request passes a RequestDelegate."""
+
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HeadDelegate:
+        """Return what receives the next request of a connection."""
+        return HeadDelegate(self, server_conn, request_conn)
 
     def find_handler(self, request: HTTPServerRequest, **options: Any) -> Any:
         """Find the handler of the path, also where the target is a whole address."""
@@ -94,7 +99,7 @@ def _manifest_calls() -> list[ManifestCall]:
 
 def unparsable_message() -> bytes:
     """The whole answer to a message that is no HTTP: what Tornado would send as a bare status line."""
-    return refusal_message(InvalidHeader("This is no HTTP/1.1 request that can be read"))
+    return refusal_message(InvalidHeader("This is no HTTP/1.1 request that can be read, or its head is too long"))
 
 
 def refusal_message(error: AppError) -> bytes:
@@ -102,7 +107,7 @@ def refusal_message(error: AppError) -> bytes:
     request_id = secrets.token_hex(8)
     log.info("status=%s %s request_id=%s", error.status, error.message, request_id, extra={"cause": error.message})
     body = json.dumps({"error": {"code": error.code, "message": error.message, "field": error.field}}).encode()
-    fields = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Request-Id": request_id}
+    fields = API_HEADERS | {"X-Request-Id": request_id}
     fields |= {**error.headers, "Connection": "close", "Content-Length": str(len(body))}
     lines = [
         f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",

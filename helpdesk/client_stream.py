@@ -97,6 +97,13 @@ class ClientStream(IOStream):
             return count if self._hold_long_head() else 0
         return count
 
+    def _check_max_bytes(self, delimiter: Any, size: int) -> None:
+        """Tornado closes the connection over a head that is too long; it is answered first."""
+        is_too_long = self._read_max_bytes is not None and size > self._read_max_bytes
+        if is_too_long and self._read_regex is not None:
+            super().write(self._unparsable())
+        super()._check_max_bytes(delimiter, size)
+
     def _hold_long_head(self) -> bool:
         """Reserve memory until the head has been read; without it say so, and whether there was any."""
         address = self.address_key or "trusted proxies"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -167,6 +168,48 @@ async def test_a_body_in_very_many_chunks_is_refused(api: Api) -> None:
     for count, status in ((CHUNKS_MAX - 2, b" 201 "), (CHUNKS_MAX, b" 400 ")):
         framed = one * count + b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
         assert status in await raw(api, request(await api.token(), framed, extra=CHUNKED))
+
+
+# The head.
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET /api/me HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 70_000 + b"\r\n\r\n",
+        b"GET /api/tickets?q=" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /api/me HTTP/1.1\r\nHost: localhost\r\n" + b"X-Many: 1\r\n" * 7_000 + b"\r\n",
+        b"\r\n" * 40_000,
+        b"GET /api/me HTTP/1.1\r\nHost: localhost:" + b"1" * 5_000 + b"\r\n\r\n",
+        b"GET /api/me HTTP/1.1\r\nHost: [::1]:" + b"1" * 5_000 + b"\r\n\r\n",
+        b"GET http://localhost:80/api/me HTTP/1.1\r\nHost: localhost:" + b"1" * 5_000 + b"\r\n\r\n",
+        b"GET /api/me HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + b"1" * 5_000 + b"\r\n\r\n",
+    ],
+)
+async def test_a_head_that_cannot_be_read_is_answered(api: Api, data: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    answer = await raw(api, data)
+    assert code(answer) == (400, "INVALID_HEADER")
+    assert b"X-Content-Type-Options: nosniff" in answer and b"Server: HelpDeskMini\r\n" in answer
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        (b"limit=1" + b"&limit=1" * 2_000, "limit"),
+        (b"status=open" + b"&status=open" * 2_000, "status"),
+        (b"&".join(b"p%d=1" % n for n in range(2_000)), "p0"),
+        (b"&" * 2_000 + b"limit=0", "limit"),
+        (b"&" * 2_000 + b"limit=1", None),
+    ],
+)
+async def test_very_many_parameters_are_refused_like_any_other(api: Api, query: bytes, field: str | None) -> None:
+    token = (await api.token()).encode()
+    answer = await raw(
+        api, b"GET /api/tickets?%b HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %b\r\n\r\n" % (query, token)
+    )
+    error = json.loads(answer.partition(b"\r\n\r\n")[2]).get("error")
+    assert (error and (error["code"], error["field"])) == (field and ("INVALID_PARAM", field))
 
 
 # The request line.
