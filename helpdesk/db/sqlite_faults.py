@@ -21,6 +21,9 @@ CLEAR_WRITES_AFTER_S = 1.0
 # A damaged page or a wrong statement fails for those who ask for it, between many reads that do not.
 CLEAR_READS_AFTER_S = 300.0
 
+# Python's words for bytes that are no text; it gives them no code, and quotes what is stored.
+_NO_TEXT = "Could not decode to UTF-8"
+
 # Some commits more. The page that health writes may still find its place where an ordinary change does not.
 ROOM_BYTES = 512 * 1024
 
@@ -99,7 +102,9 @@ def is_no_room(error: BaseException) -> bool:
 
 
 def describe(error: BaseException) -> str:
-    """Return the error in one line, without the values of its statement."""
+    """Return the error in one line, without the values of its statement, and without what is stored."""
+    if _is_no_text(error):
+        return f"{error_name(error)}: a stored text is no UTF-8"  # in the same words for all: one cause
     return f"{error_name(error)}: {driver_error(error)}".partition("\n")[0]
 
 
@@ -107,6 +112,10 @@ def error_name(error: BaseException) -> str:
     """Return SQLite's name of the error, as SQLITE_IOERR_WRITE."""
     cause = driver_error(error)
     return getattr(cause, "sqlite_errorname", None) or type(cause).__name__
+
+
+def _is_no_text(error: BaseException) -> bool:
+    return str(driver_error(error)).startswith(_NO_TEXT)
 
 
 def _code(error: BaseException) -> int:
@@ -156,9 +165,11 @@ class Faults:
 
     def _note(self, part: str, what: str, error: BaseException) -> str:
         cause = f"{what} failed ({describe(error)})"
-        log.error("%s", cause, exc_info=error, extra={"cause": cause})
+        is_no_text = _is_no_text(error)
+        # The traceback would quote the text.
+        log.error("%s", cause, exc_info=None if is_no_text else error, extra={"cause": cause})
         code = _primary(_code(error))
-        if code in _DAMAGED:
+        if code in _DAMAGED or is_no_text:
             self._problems.report(
                 "data file", "The data file is damaged; stop the server and restore a backup (README)"
             )

@@ -259,6 +259,21 @@ async def test_values_of_a_statement_are_not_logged(store: Store, caplog: pytest
     assert "Traceback" in caplog.text and secret not in caplog.text
 
 
+async def test_stored_bytes_that_are_no_text_are_damage_of_one_cause_and_not_quoted(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR, "helpdesk.db"):
+        for text in ("private", "intimate"):
+            with pytest.raises(Unavailable) as refused:
+                damaged = f"SELECT CAST(x'{text.encode().hex()}ff' AS TEXT)"
+                await store.db.read(lambda conn, sql=damaged: conn.exec_driver_sql(sql).scalar())  # type: ignore[misc]
+            assert text not in str(refused.value)
+    assert store.parts == ["data file"]
+    assert len({record.__dict__["cause"] for record in caplog.records if record.name == "helpdesk.db"}) == 1
+    logged = "".join(logging.Formatter().format(record) for record in caplog.records)
+    assert "no UTF-8" in logged and "private" not in logged and "intimate" not in logged
+
+
 async def test_a_part_that_fails_now_and_then_is_not_cleared_in_between() -> None:
     clock, problems = FakeClock(), Problems()
     faults = Faults(problems, monotonic=clock.monotonic)
