@@ -32,7 +32,7 @@ from helpdesk.db.engine import (
 from helpdesk.db.postgres_connection import is_lock_timeout, may_be_repeated
 from helpdesk.db.postgres_connector import Connector
 from helpdesk.db.postgres_faults import Faults, away
-from helpdesk.db.postgres_lanes import that_read, that_write
+from helpdesk.db.postgres_lanes import Connections, that_read, that_write
 from helpdesk.db.postgres_locks import LockLost, UseLock
 from helpdesk.db.row_locks import HeldUp, Retries
 from helpdesk.problems import Problems
@@ -75,9 +75,16 @@ class PostgresDatabase:
         self._prompt_readers = that_read(url, self._faults, PROMPT_READERS, READ_WITHIN_S, is_prompt=True)
         self._writers = that_write(url, self._faults, WRITERS)
         self._prompt_writers = that_write(url, self._faults, PROMPT_WRITERS, is_prompt=True)
+        for lane in self._lanes:
+            lane.open_one()
         self._retries = Retries()
         self._lock = lock
         self._on_failure = on_failure
+
+    @property
+    def _lanes(self) -> tuple[Connections, ...]:
+        readers = (self._readers, self._slow_readers, self._prompt_readers)
+        return (*readers, self._writers, self._prompt_writers)
 
     def on_commit(self, listener: CommitListener) -> None:
         """Of this process's commits only; the others' come by wakeups.py."""
@@ -132,8 +139,7 @@ class PostgresDatabase:
 
     async def close(self) -> None:
         """Finish what was handed over, then give up the connections and the lock."""
-        readers = (self._readers, self._slow_readers, self._prompt_readers)
-        for lane in (*readers, self._writers, self._prompt_writers):
+        for lane in self._lanes:
             await self._loop.run_in_executor(None, lane.close)
         await self._loop.run_in_executor(None, self._lock.release)
 

@@ -44,11 +44,20 @@ class Connections:
         except TimeoutError:
             raise late() from None
 
+    def open_one(self) -> None:
+        """Open a connection soon, and keep it: at the first use there may be none left. A failure is noted, no more."""
+        self._lane.submit(_open).add_done_callback(_look_at)
+
     def close(self) -> None:
         """Finish what was handed over; blocks until it is done."""
         self._lane.stop()
         self._lane.join()
         self._connector.dispose()
+
+
+def _open(connector: Connector) -> None:
+    with connector.connection():
+        pass
 
 
 def _look_at(future: asyncio.Future[Any]) -> None:

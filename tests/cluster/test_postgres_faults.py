@@ -28,6 +28,9 @@ from tests.services import Postgres
 
 pytestmark = pytest.mark.gen_test
 
+LANES = 5
+FEW = 1 + LANES + 1
+
 
 @pytest.fixture
 def made(postgres: Postgres) -> Iterator[PostgresDatabases]:
@@ -71,10 +74,10 @@ def driver_error(state: str) -> DBAPIError:
 
 @pytest.fixture
 def few(postgres: Postgres, made: PostgresDatabases) -> Iterator[str]:
-    """The address of a database with a role that may have two connections and that of the lock."""
+    """The address of a database with a role that may have the lock's connection, one in each lane, and one more."""
     url = made.new_url()
     name = url.rsplit("/", 1)[1]
-    postgres.sql(f"CREATE ROLE few_{name} LOGIN CONNECTION LIMIT 3")
+    postgres.sql(f"CREATE ROLE few_{name} LOGIN CONNECTION LIMIT {FEW}")
     postgres.sql(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO few_{name}", name)
     yield url.replace("postgres@", f"few_{name}@")
     postgres.sql(f"DROP OWNED BY few_{name}; DROP ROLE few_{name}", name)
@@ -94,16 +97,43 @@ async def test_a_lane_that_has_had_no_connection_for_a_while_refuses_at_once(
     few: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres_connector, "WITHIN_S", 0.2)
+    others = open_engine(few, connections=FEW - 1)
+    taken = [others.connect() for _ in range(FEW - 1)]
     async with opened(few) as store:
-        others = open_engine(few, connections=2)
-        with others.connect(), others.connect():
-            for _ in range(3):
-                with pytest.raises(Unavailable, match="nothing was changed") as refused:
-                    await store.db.read(lambda conn: conn.execute(text("SELECT 1")).scalar())
-                assert "no connection" in refused.value.cause
+        for _ in range(3):
+            with pytest.raises(Unavailable, match="nothing was changed") as refused:
+                await store.db.read(one)
+            assert "no connection" in refused.value.cause
+        for conn in taken:
+            conn.close()
         others.dispose()
         await asyncio.sleep(0.1)
-        assert await store.db.read(lambda conn: conn.execute(text("SELECT 1")).scalar()) == 1
+        assert await store.db.read(one) == 1
+
+
+async def test_every_lane_has_a_connection_before_it_is_used(few: str, postgres: Postgres) -> None:
+    async with opened(few) as store:
+        lanes = (store.db.read, store.db.read_slowly, store.db.read_promptly, store.db.write, store.db.write_promptly)
+        assert len(lanes) == LANES
+        await asyncio.wait_for(all_open(postgres, few), 30)
+        others = open_engine(few, connections=FEW)
+        with others.connect(), pytest.raises(DBAPIError, match="too many connections"):
+            others.connect()
+        with others.connect():
+            assert [await lane(one) for lane in lanes] == [1] * LANES
+            await store.db.ping()
+        others.dispose()
+
+
+async def all_open(postgres: Postgres, few: str) -> None:
+    """Wait until the lanes and the lock have their connections."""
+    count = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{few.rsplit('/', 1)[1]}'"
+    while postgres.sql(count) != [str(1 + LANES)]:  # noqa: ASYNC110 (nothing else tells)
+        await asyncio.sleep(0.01)
+
+
+def one(conn: Connection) -> int:
+    return int(conn.execute(text("SELECT 1")).scalar_one())
 
 
 @pytest.fixture
