@@ -125,7 +125,10 @@ def _add(rows: Rows, ticket_id: int, history: History) -> None:
     rows["ticket_tags"] += [(tag, history.created_at, ticket_id) for tag in history.tags]
     first_entry = (ticket_id - 1) * ENTRIES_EACH + 1
     rows["timeline"] += [
-        (first_entry + n, ticket_id, actor, action, msgspec.json.encode(data).decode(), at_version, internal, at)
+        (
+            *(first_entry + n, ticket_id, actor, action, msgspec.json.encode(data).decode(), at_version, internal, at),
+            *(("resolution", 1) if action == "sla_breached" else (None, None)),
+        )
         for n, (actor, action, data, at_version, at, internal) in enumerate(entries)
     ]
     rows["search"] += [((ticket_id << DOCUMENT_BITS) + n, owner, *texts) for n, *texts in search_rows]

@@ -75,7 +75,7 @@ def contents(path: Path) -> dict[str, Any]:
     tables["counts"] = conn.execute("SELECT * FROM ticket_counts WHERE tickets > 0 ORDER BY 1, 2, 3, 4").fetchall()
     tables["timeline"] = conn.execute(
         "SELECT row_number() OVER (ORDER BY ticket_id, id), ticket_id, actor_id, action, data, version, internal,"
-        " created_at FROM timeline ORDER BY ticket_id, id"
+        " created_at, clock, run FROM timeline ORDER BY ticket_id, id"
     ).fetchall()
     for word in WORDS:
         tables[f"search {word}"] = conn.execute(

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Select, bindparam, func, select
 from helpdesk.db.engine import Connection, is_sqlite, row_as, touch
 from helpdesk.db.prepared import Prepared
 from helpdesk.db.schema import tickets, timeline, users
-from helpdesk.messages.fields import Action, Role
+from helpdesk.messages.fields import Action, ClockName, Role
 
 
 class EntryRow(msgspec.Struct, frozen=True):
@@ -127,8 +127,14 @@ def append(
     version: int,
     internal: bool,
     created_at: int,
+    clock: ClockName | None = None,
+    run: int | None = None,
 ) -> int:
-    """Write one entry; its id, greater than that of every entry of this ticket."""
+    """Write one entry; return its id, greater than that of every entry of this ticket.
+
+    `clock` and `run` are those of an event of a clock. The database refuses the same event of the same run
+    a second time (IntegrityError).
+    """
     entry_id = _INSERT.insert(
         conn,
         {
@@ -139,6 +145,8 @@ def append(
             "version": version,
             "internal": internal,
             "created_at": created_at,
+            "clock": clock,
+            "run": run,
         },
     )
     touch(conn, "entry", entry_id)

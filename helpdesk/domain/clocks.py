@@ -68,6 +68,8 @@ def record_breach(conn: Connection, ticket: TicketRow, *, now: int) -> None:
         action="sla_breached",
         data={"sla_deadline": rfc3339(ticket.sla_deadline), "sla_minutes": ticket.sla_minutes},
         now=now,
+        clock="resolution",
+        run=1,
     )
 
 

@@ -9,7 +9,7 @@ from helpdesk.db.engine import Connection
 from helpdesk.db.timeline import EntryRow
 from helpdesk.domain.access import Actor
 from helpdesk.messages.encoding import encode
-from helpdesk.messages.fields import Action
+from helpdesk.messages.fields import Action, ClockName
 
 
 def record(
@@ -22,8 +22,14 @@ def record(
     data: dict[str, Any],
     now: int,
     internal: bool = False,
+    clock: ClockName | None = None,
+    run: int | None = None,
 ) -> EntryRow:
-    """Append an entry in the caller's transaction; the entry. `actor` is None for the system."""
+    """Append an entry in the caller's transaction and return it.
+
+    `actor` is None for the system. `clock` and `run` are given for an event of a clock: the database takes
+    each event of a run once.
+    """
     encoded = encode(data).decode()
     actor_id = actor.id if actor else None
     entry_id = store.append(
@@ -35,6 +41,8 @@ def record(
         version=version,
         internal=internal,
         created_at=now,
+        clock=clock,
+        run=run,
     )
     return EntryRow(
         id=entry_id,

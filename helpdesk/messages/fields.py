@@ -16,6 +16,7 @@ from msgspec import Meta
 Role = Literal["user", "agent", "admin"]
 Status = Literal["open", "in_progress", "pending", "resolved", "closed"]
 Priority = Literal["low", "medium", "high", "urgent"]
+ClockName = Literal["resolution"]
 SlaState = Literal["running", "paused", "met", "breached"]
 Action = Literal["created", "updated", "commented", "sla_breached"]
 

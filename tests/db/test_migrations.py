@@ -15,6 +15,8 @@ from sqlalchemy.exc import NoSuchTableError
 from helpdesk.db import schema
 from helpdesk.db.migrations import run
 from helpdesk.db.migrations.run import HEAD, prepare_sqlite
+from helpdesk.db.migrations.sqlite_checks import drop_check
+from helpdesk.db.sqlite_connection import open_engine
 from helpdesk.errors import StartError
 
 
@@ -97,8 +99,17 @@ def test_a_first_start_that_was_cut_short_can_be_done_again(path: Path, monkeypa
     assert run._revision(path) == HEAD
 
 
+def make_at(path: Path, revision: str) -> None:
+    """Make a database as the migrations up to `revision` make it."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(run.__file__).parent))
+    with open_engine(path, read_only=False).begin() as conn:
+        config.attributes["connection"] = conn
+        command.upgrade(config, revision)
+
+
 def test_counts_of_before_the_stripes_are_counted_again(path: Path) -> None:
-    prepare_sqlite(path)
+    make_at(path, "0001")
     for statement in (
         "INSERT INTO users VALUES (1, 'ana', 'ana', NULL, '', NULL, 'user', '', 1, 0)",
         *(
@@ -106,23 +117,62 @@ def test_counts_of_before_the_stripes_are_counted_again(path: Path) -> None:
             f"({n}, 't', 'd', 'open', 'low', 0, '', 1, 1, NULL, 60, 0, 0, NULL, 0, {n == 3}, NULL, NULL, 0, 0, 0, 0)"
             for n in (1, 2, 3)
         ),
-        # As the release before 0002 left it, with a count that is wrong.
-        "ALTER TABLE tokens DROP COLUMN last_used_at",
-        "DROP TABLE digests",
-        "DROP TABLE search_state",
-        "DROP TABLE ticket_facts",
-        "DROP TABLE misdated_tickets",
+        # As the release before 0002 made it, with a count that is wrong.
         "DROP TABLE ticket_counts",
         "CREATE TABLE ticket_counts (status TEXT NOT NULL, priority TEXT NOT NULL, breached BOOLEAN NOT NULL,"
         " assignee BIGINT NOT NULL, tickets INTEGER NOT NULL,"
         " PRIMARY KEY (status, priority, breached, assignee)) WITHOUT ROWID",
         "INSERT INTO ticket_counts VALUES ('open', 'low', 0, 0, 77)",
-        "UPDATE alembic_version SET version_num = '0001'",
     ):
         execute(path, statement)
     prepare_sqlite(path)
     assert execute(path, "SELECT * FROM ticket_counts") == [("open", "low", 0, 0, 0, 2), ("open", "low", 1, 0, 0, 1)]
     assert run._revision(path) == HEAD
+
+
+def test_a_breach_of_before_its_clock_had_a_name_is_that_of_the_resolution(path: Path) -> None:
+    make_at(path, "0007")
+    for statement in (
+        "INSERT INTO users VALUES (1, 'ana', 'ana', NULL, '', NULL, 'user', '', 1, 0)",
+        "INSERT INTO tickets VALUES "
+        "(1, 't', 'd', 'open', 'low', 0, '', 1, 1, NULL, 60, 0, 0, NULL, 0, 1, NULL, NULL, 0, 0, 0, 0)",
+        "INSERT INTO timeline (ticket_id, action, data, version, created_at) VALUES (1, 'created', '{}', 1, 0)",
+        "INSERT INTO timeline (ticket_id, action, data, version, created_at) VALUES (1, 'sla_breached', '{}', 1, 7)",
+    ):
+        execute(path, statement)
+    prepare_sqlite(path)
+    events = execute(path, "SELECT action, clock, run FROM timeline ORDER BY id")
+    assert events == [("created", None, None), ("sla_breached", "resolution", 1)]
+    columns = "ticket_id, action, data, version, created_at, clock, run"
+    again = f"INSERT INTO timeline ({columns}) VALUES (1, {{}}, '{{{{}}}}', 1, 9, {{}}, {{}})"
+    with pytest.raises(sqlite3.IntegrityError):
+        execute(path, again.format("'sla_breached'", "'resolution'", 1))
+    for event in (("'sla_breached'", "'resolution'", 2), ("'sla_warning'", "'resolution'", 1)):
+        execute(path, again.format(*event))
+
+
+@pytest.mark.parametrize(
+    ("check", "rest"),
+    [
+        ("CHECK (action IN ('a', 'b'))", "CHECK (id > 0)"),
+        ("check(action <> ')' AND (action <> 'it''s (' OR 1))", "CHECK (id > 0), UNIQUE (action)"),
+    ],
+)
+def test_a_check_goes_and_the_rest_of_the_table_stays(path: Path, check: str, rest: str) -> None:
+    execute(path, f"CREATE TABLE things (id INTEGER, action TEXT, CONSTRAINT named {check}, {rest})")
+    execute(path, "INSERT INTO things VALUES (1, 'a')")
+    with open_engine(path, read_only=False).begin() as conn:
+        drop_check(conn, "things", "named")
+        conn.exec_driver_sql("INSERT INTO things VALUES (2, ')')")
+        with pytest.raises(LookupError):
+            drop_check(conn, "things", "named")
+    with pytest.raises(sqlite3.IntegrityError):
+        execute(path, "INSERT INTO things VALUES (-1, 'z')")
+    assert execute(path, "SELECT * FROM things") == [(1, "a"), (2, ")")]
+    assert execute(path, "SELECT sql FROM sqlite_master WHERE type = 'table'") == [
+        (f"CREATE TABLE things (id INTEGER, action TEXT, {rest})",)
+    ]
+    assert execute(path, "PRAGMA integrity_check") == [("ok",)]
 
 
 @pytest.mark.parametrize(
