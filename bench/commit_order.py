@@ -31,9 +31,13 @@ WORK = """
 BEGIN;
 INSERT INTO idempotency VALUES ('user:1', gen_random_uuid(), '', false, 0, '{}', '', 0) RETURNING key \\gset
 INSERT INTO tickets (title, description, status, priority, priority_rank, tags, version, creator_id, sla_minutes,
- sla_deadline, sla_paused_ms, sla_due_at, breached, created_at, updated_at, comment_count, internal_count)
+ sla_deadline, breached, created_at, updated_at, comment_count, internal_count)
  VALUES ('Printer on floor three', 'It jams on every second page.', 'open', 'high', 2, '', 1, 1, 60,
- 9999999999999, 0, 9999999999999, false, 0, 0, 0, 0) RETURNING id \\gset
+ 9999999999999, false, 0, 0, 0, 0) RETURNING id \\gset
+INSERT INTO clocks (ticket_id, clock, run, target_minutes, started_at, deadline, paused_ms, due_at)
+ VALUES (:id, 'resolution', 1, 60, 0, 9999999999999, 0, 9999999999999);
+INSERT INTO clocks (ticket_id, clock, run, target_minutes, started_at, deadline, paused_ms, due_at)
+ VALUES (:id, 'resolution', 1, 60, 0, 9999999999999, 0, 9999999999999);
 INSERT INTO timeline (ticket_id, action, data, version, created_at) VALUES (:id, 'created', '{}', 1, 0);
 INSERT INTO search VALUES (:id, 0, array_to_tsvector(ARRAY['tprinter', 'tfloor', 'bjams', 'bpage']));
 UPDATE idempotency SET status = 201 WHERE scope = 'user:1' AND key = :key;

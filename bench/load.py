@@ -37,7 +37,7 @@ from helpdesk.passwords import hash_password
 CHUNK = 1000  # tickets in one transaction
 PASSWORD = "loadtest1"
 ENTRIES_EACH = COMMENTS_EACH + 3  # at most: created, comments, changed, breached
-TABLES = ("tickets", "ticket_tags", "comments", "timeline", "search", "words")
+TABLES = ("tickets", "clocks", "ticket_tags", "comments", "timeline", "search", "words")
 
 Rows = dict[str, list[tuple[Any, ...]]]
 
@@ -101,10 +101,9 @@ def _add(rows: Rows, ticket_id: int, history: History) -> None:
         resolved_at = change.at if status in ("resolved", "closed") else None
     if clock.due_at is not None and clock.due_at <= END:
         clock = _settle(entries, clock, version, clock.due_at)
-    columns = clocks.columns(clock)
     row = (
         first_fields
-        | columns
+        | clocks.columns(clock)
         | {
             "id": ticket_id,
             "status": status,
@@ -122,6 +121,8 @@ def _add(rows: Rows, ticket_id: int, history: History) -> None:
         }
     )
     rows["tickets"].append(tuple(row[c.name] for c in metadata.tables["tickets"].columns))
+    kept = msgspec.structs.asdict(clocks.row_of(ticket_id, clock))
+    rows["clocks"].append(tuple(kept.get(c.name) for c in metadata.tables["clocks"].columns))
     rows["ticket_tags"] += [(tag, history.created_at, ticket_id) for tag in history.tags]
     first_entry = (ticket_id - 1) * ENTRIES_EACH + 1
     rows["timeline"] += [
@@ -159,7 +160,7 @@ def insert_people(conn: sqlite3.Connection) -> None:
 
 def insert_rows(conn: sqlite3.Connection, rows: Rows) -> None:
     """One chunk, in the caller's transaction."""
-    for table in ("tickets", "ticket_tags", "comments", "timeline"):
+    for table in ("tickets", "clocks", "ticket_tags", "comments", "timeline"):
         marks = ", ".join("?" * len(metadata.tables[table].columns))
         conn.executemany(f"INSERT INTO {table} VALUES ({marks})", rows[table])
     conn.executemany("INSERT INTO search (rowid, owner, title, body, internal) VALUES (?, ?, ?, ?, ?)", rows["search"])

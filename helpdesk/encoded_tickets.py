@@ -169,4 +169,4 @@ def _read_full(conn: Connection, actor: Actor, ticket_id: int, now: int) -> Full
 
 def _right_until(row: TicketRow, now: int) -> int:
     """When what is shown of the ticket changes by itself: at its breach."""
-    return row.sla_due_at if row.sla_due_at is not None and row.sla_due_at > now else _FOR_EVER
+    return row.due_at if row.due_at is not None and row.due_at > now else _FOR_EVER

@@ -47,7 +47,7 @@ def replay(conn: Connection, history: History) -> None:
     if change is not None:
         wanted = {"status": change.status, "assignee_id": change.assignee + 1}
         ticket_changes.apply(conn, row(conn, made.ticket.id), wanted, actor=actor(change.actor), now=change.at)
-    due_at = row(conn, made.ticket.id).sla_due_at
+    due_at = row(conn, made.ticket.id).due_at
     if due_at is not None and due_at <= END:
         clocks.settle(conn, row(conn, made.ticket.id), now=due_at)
 
@@ -68,7 +68,7 @@ def contents(path: Path) -> dict[str, Any]:
     conn = sqlite3.connect(path)
     tables = {
         name: conn.execute(f"SELECT * FROM {name} ORDER BY 1, 2, 3").fetchall()
-        for name in ("tickets", "ticket_tags", "comments", "ticket_facts")
+        for name in ("tickets", "clocks", "ticket_tags", "comments", "ticket_facts")
     }
     tables["misdated"] = conn.execute("SELECT * FROM misdated_tickets").fetchall()
     tables["words"] = conn.execute("SELECT * FROM words ORDER BY 1").fetchall()

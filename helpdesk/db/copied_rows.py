@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Row, Select, Table, Text, bindparam, select, tuple_
 
 from helpdesk.db.engine import Connection
-from helpdesk.db.schema import comments, idempotency, ticket_tags, tickets, timeline, tokens, users
+from helpdesk.db.schema import clocks, comments, idempotency, ticket_tags, tickets, timeline, tokens, users
 
 Key = tuple[Any, ...]
 
@@ -21,6 +21,7 @@ _KEYS: dict[Table, tuple[str, ...]] = {
     users: ("id",),
     tokens: ("digest",),
     tickets: ("id",),
+    clocks: ("ticket_id", "clock", "run"),
     ticket_tags: ("ticket_id", "tag", "created_at"),
     comments: ("id",),
     timeline: ("id",),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select
+from sqlalchemy import ColumnElement, bindparam, case, func, or_, select
 
 from helpdesk.clock import DAY_MS
+from helpdesk.db import clocks
 from helpdesk.db.engine import Connection, row_as
 from helpdesk.db.schema import tickets, users
 from helpdesk.messages.fields import Priority, Role, Status
@@ -31,10 +32,7 @@ _age = case(
     *((tickets.c.created_at <= bindparam("now") - days * DAY_MS, days) for days in _AGES),
     else_=0,
 )
-_breached = or_(
-    tickets.c.breached,
-    and_(tickets.c.sla_due_at.is_not(None), tickets.c.sla_due_at <= bindparam("now")),
-)
+_breached = or_(tickets.c.breached, tickets.c.id.in_(clocks.overdue_tickets()))
 _OPEN_GROUPS = (
     select(tickets.c.status, tickets.c.priority, tickets.c.assignee_id, _breached, _age, func.count())
     .where(tickets.c.status.in_(OPEN))

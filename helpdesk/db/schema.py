@@ -76,11 +76,9 @@ tickets = Table(
     Column("version", Integer, nullable=False),
     Column("creator_id", ForeignKey("users.id"), nullable=False),
     Column("assignee_id", ForeignKey("users.id")),
+    # Of the resolution clock, as in `clocks`: lists are sorted and filtered by these, and show them.
     Column("sla_minutes", Integer, nullable=False),
     Column("sla_deadline", BigInteger, nullable=False),
-    Column("sla_paused_ms", BigInteger, nullable=False),  # all the time that the clock stood still
-    Column("sla_stopped_at", BigInteger),  # since when it stands still; null while it runs
-    Column("sla_due_at", BigInteger),  # the deadline while the clock runs and no breach is on record
     Column("breached", Boolean, nullable=False),
     Column("first_responded_at", BigInteger),
     Column("resolved_at", BigInteger),
@@ -92,7 +90,6 @@ tickets = Table(
     CheckConstraint("priority IN ('low', 'medium', 'high', 'urgent')", name="priority"),
     CheckConstraint("version >= 1", name="version"),
     CheckConstraint("sla_minutes BETWEEN 1 AND 525600", name="sla_minutes"),
-    CheckConstraint("(status IN ('open', 'in_progress')) = (sla_stopped_at IS NULL)", name="sla_clock"),
     CheckConstraint("internal_count BETWEEN 0 AND comment_count", name="comments"),
     # Numbers that people say aloud are never given twice.
     sqlite_autoincrement=True,
@@ -126,11 +123,31 @@ Index(
     sqlite_where=text("breached = 1"),  # as a query says it; SQLite compares the words
     postgresql_where=tickets.c.breached,
 )
+
+# One row for each run of a clock.
+clocks = Table(
+    "clocks",
+    metadata,
+    Column("ticket_id", ForeignKey("tickets.id"), nullable=False),
+    Column("clock", Text, nullable=False),
+    Column("run", Integer, nullable=False),  # from 1
+    Column("target_minutes", Integer, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("deadline", BigInteger, nullable=False),
+    Column("paused_ms", BigInteger, nullable=False),  # all the time that it stood still
+    Column("stopped_at", BigInteger),  # since when it stands still; null while it runs
+    Column("due_at", BigInteger),  # the deadline while it runs and no breach is on record
+    Column("warned_at", BigInteger),
+    Column("breached_at", BigInteger),
+    PrimaryKeyConstraint("ticket_id", "clock", "run"),
+    CheckConstraint("due_at IS NULL OR (stopped_at IS NULL AND breached_at IS NULL)", name="due"),
+    sqlite_with_rowid=False,
+)
 Index(
-    "ix_tickets_sla_due_at",
-    tickets.c.sla_due_at,
-    sqlite_where=tickets.c.sla_due_at.is_not(None),
-    postgresql_where=tickets.c.sla_due_at.is_not(None),
+    "ix_clocks_due_at",
+    clocks.c.due_at,
+    sqlite_where=clocks.c.due_at.is_not(None),
+    postgresql_where=clocks.c.due_at.is_not(None),
 )
 
 ticket_tags = Table(

@@ -19,11 +19,9 @@ from helpdesk.messages.fields import PRIORITIES, Status
 # µs a row, measured at a million tickets: an index entry with its facts, facts alone, an index entry alone.
 WALKED, SCANNED, SKIPPED = 0.25, 0.05, 0.02
 _COLUMNS = {"priority": "priority_rank"}
-_IS_BREACHED = (
-    f"(f.kind >= {ticket_facts.BREACHED} OR f.id IN"
-    " (SELECT id FROM tickets INDEXED BY ix_tickets_sla_due_at WHERE sla_due_at <= :now))"
-)
-_ANY_DUE = "SELECT EXISTS (SELECT 1 FROM tickets INDEXED BY ix_tickets_sla_due_at WHERE sla_due_at <= ?)"
+_OVERDUE = "FROM clocks INDEXED BY ix_clocks_due_at WHERE clock = 'resolution' AND due_at <="
+_IS_BREACHED = f"(f.kind >= {ticket_facts.BREACHED} OR f.id IN (SELECT ticket_id {_OVERDUE} :now))"
+_ANY_DUE = f"SELECT EXISTS (SELECT 1 {_OVERDUE} ?)"
 
 
 class Source(msgspec.Struct, frozen=True):

@@ -10,8 +10,9 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, not_, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, bindparam, exists, not_, or_, select, union_all
 
+from helpdesk.db import clocks
 from helpdesk.db.engine import COMPILED_MAX, Connection
 from helpdesk.db.schema import ticket_tags, tickets
 from helpdesk.messages.fields import Priority, Status
@@ -75,7 +76,7 @@ def one(conn: Connection, ticket_id: int, where: Filter, *, now: int) -> Stamp |
     return Stamp(*row[:5]) if row else None
 
 
-_ANY_DUE = select(exists(select(tickets.c.id).where(tickets.c.sla_due_at <= bindparam("now"))))
+_ANY_DUE = select(exists(clocks.overdue_tickets()))
 
 Shape = tuple[tuple[str, bool | None], ...]
 
@@ -166,5 +167,4 @@ def _conditions(used: dict[str, bool | None], any_due: bool) -> Iterator[ColumnE
 def _is_breached(any_due: bool) -> ColumnElement[bool]:
     if not any_due:
         return tickets.c.breached
-    due_now = and_(tickets.c.sla_due_at.is_not(None), tickets.c.sla_due_at <= bindparam("now"))
-    return or_(tickets.c.breached, due_now)
+    return or_(tickets.c.breached, tickets.c.id.in_(clocks.overdue_tickets()))

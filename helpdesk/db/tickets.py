@@ -1,4 +1,4 @@
-"""Queries on tickets: one, one changed, those that are due, and how many there are."""
+"""Queries on tickets: one, one changed, and how many there are."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 from sqlalchemy import Update, bindparam, func, select, text
 
-from helpdesk.db import ticket_facts
+from helpdesk.db import clocks, ticket_facts
 from helpdesk.db.engine import Connection, is_sqlite, row_as, stripe, touch
 from helpdesk.db.prepared import Prepared
 from helpdesk.db.row_locks import RowLock
 from helpdesk.db.schema import ticket_counts, ticket_tags, tickets, users
-from helpdesk.messages.fields import PRIORITIES, Priority, Role, Status
+from helpdesk.messages.fields import PRIORITIES, RUNNING, Priority, Role, Status
 
 
 class TicketRow(msgspec.Struct, frozen=True):
@@ -31,9 +31,6 @@ class TicketRow(msgspec.Struct, frozen=True):
     assignee_id: int | None
     sla_minutes: int
     sla_deadline: int
-    sla_paused_ms: int
-    sla_stopped_at: int | None
-    sla_due_at: int | None
     breached: bool
     first_responded_at: int | None
     resolved_at: int | None
@@ -47,6 +44,11 @@ class TicketRow(msgspec.Struct, frozen=True):
     assignee_username: str | None
     assignee_name: str | None
     assignee_role: Role | None
+
+    @property
+    def due_at(self) -> int | None:
+        """When the resolution is breached if nothing changes; None while its clock stands still, or after a breach."""
+        return self.sla_deadline if self.status in RUNNING and not self.breached else None
 
     @property
     def tag_list(self) -> list[str]:
@@ -84,15 +86,6 @@ _COUNT = Prepared(
         " ON CONFLICT (status, priority, breached, assignee, stripe)"
         " DO UPDATE SET tickets = ticket_counts.tickets + :by"
     )
-)
-_NEXT_DUE = select(func.min(tickets.c.sla_due_at)).where(tickets.c.sla_due_at.is_not(None))
-_DUE = (
-    select(tickets.c.id)
-    .where(tickets.c.sla_due_at <= bindparam("now"))
-    .order_by(tickets.c.sla_due_at)
-    .limit(bindparam("limit"))
-    # One that somebody changes now is settled by that change, or else at the next look.
-    .with_for_update(key_share=True, skip_locked=True)
 )
 
 
@@ -193,19 +186,6 @@ def _insert_tags(conn: Connection, ticket_id: int, created_at: int, tags: Collec
         conn.execute(_INSERT_TAG, [{"tag": tag, "created_at": created_at, "ticket_id": ticket_id} for tag in tags])
 
 
-def next_due(conn: Connection) -> int | None:
-    """The moment of the next breach, if no clock is stopped or moved before; None when none runs."""
-    return conn.execute(_NEXT_DUE).scalar()
-
-
-def due(conn: Connection, now: int, *, limit: int) -> list[int]:
-    """Ids of tickets whose deadline has passed without a breach on record, longest overdue first, and locked.
-
-    Those that another transaction holds are left out.
-    """
-    return list(conn.execute(_DUE, {"now": now, "limit": limit}).scalars())
-
-
 class Count(msgspec.Struct, frozen=True):
     """How many tickets share all of these."""
 
@@ -225,7 +205,7 @@ _KINDS = (
     (ticket_counts.c.assignee == bindparam("me")).label("is_mine"),
 )
 _COUNTS = select(*_KINDS, func.sum(ticket_counts.c.tickets)).group_by(*_KINDS)
-_DUE_STATUSES = select(tickets.c.status).where(tickets.c.sla_due_at <= bindparam("now"))
+_DUE_STATUSES = select(tickets.c.status).where(tickets.c.id.in_(clocks.overdue_tickets()))
 
 
 def counts(conn: Connection, *, me: int) -> list[Count]:

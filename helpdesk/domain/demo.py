@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from helpdesk.clock import MINUTE_MS
+from helpdesk.db import clocks as clock_store
 from helpdesk.db import tickets as ticket_store
 from helpdesk.db import users as user_store
 from helpdesk.db.engine import Connection
@@ -52,7 +53,7 @@ def seed(conn: Connection, password_hashes: Sequence[str], *, now: int) -> None:
 
 def _record_breaches(conn: Connection, *, until: int) -> None:
     """Record what is breached by `until`, each at its own moment."""
-    while (due_at := ticket_store.next_due(conn)) is not None and due_at <= until:
+    while (due_at := clock_store.next_due(conn)) is not None and due_at <= until:
         clocks.sweep(conn, now=due_at)
 
 

@@ -13,17 +13,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from helpdesk.clock import MINUTE_MS
-from helpdesk.messages.fields import Priority, SlaState, Status
+from helpdesk.messages.fields import RUNNING, Priority, SlaState, Status
 
 DEFAULT_MINUTES: dict[Priority, int] = {"low": 4320, "medium": 1440, "high": 240, "urgent": 60}
-RUNNING: frozenset[Status] = frozenset({"open", "in_progress"})
 
 
 class SlaClock(Struct, frozen=True):
-    """One ticket's clock; `start` makes a new one.
+    """One run of a clock; `start` makes a new one.
 
     `stopped_at` is None while it runs; while it stands still, `deadline` is what it was when it
-    stopped. `breached` is what is on record.
+    stopped. `breached_at` is when the breach was put on record, None without one.
     """
 
     started_at: int
@@ -31,24 +30,16 @@ class SlaClock(Struct, frozen=True):
     deadline: int
     stood_still_ms: int = 0
     stopped_at: int | None = None
-    breached: bool = False
+    breached_at: int | None = None
 
     @property
     def due_at(self) -> int | None:
         """When the next breach will be; None when there will be none unless something changes."""
-        return self.deadline if self.stopped_at is None and not self.breached else None
+        return self.deadline if self.stopped_at is None and self.breached_at is None else None
 
     def is_breached(self, now: int) -> bool:
         """Whether the deadline has passed while the clock ran."""
-        return self.breached or (self.due_at is not None and self.due_at <= now)
-
-    def state(self, status: Status, now: int) -> SlaState:
-        """The state as the API names it. A pending ticket's clock is `paused` even after a breach."""
-        if status == "pending":
-            return "paused"
-        if self.is_breached(now):
-            return "breached"
-        return "running" if status in RUNNING else "met"
+        return self.breached_at is not None or (self.due_at is not None and self.due_at <= now)
 
 
 def start(started_at: int, minutes: int) -> SlaClock:
@@ -56,9 +47,18 @@ def start(started_at: int, minutes: int) -> SlaClock:
     return SlaClock(started_at, minutes, started_at + minutes * MINUTE_MS)
 
 
+def state(status: Status, *, breached: bool) -> SlaState:
+    """Return a clock's state as the API names it. A pending ticket's clock is `paused` even after a breach."""
+    if status == "pending":
+        return "paused"
+    if breached:
+        return "breached"
+    return "running" if status in RUNNING else "met"
+
+
 def settle(clock: SlaClock, now: int) -> SlaClock:
     """Put a breach on record if it has happened by `now`; to be done before any other change."""
-    return replace(clock, breached=True) if clock.is_breached(now) and not clock.breached else clock
+    return replace(clock, breached_at=now) if clock.breached_at is None and clock.is_breached(now) else clock
 
 
 def follow(clock: SlaClock, status: Status, now: int) -> SlaClock:
@@ -86,4 +86,5 @@ def with_minutes(clock: SlaClock, minutes: int, now: int) -> SlaClock:
     """
     deadline = clock.started_at + minutes * MINUTE_MS + clock.stood_still_ms
     reached = now if clock.stopped_at is None else clock.stopped_at
-    return replace(clock, minutes=minutes, deadline=deadline, breached=clock.breached or deadline <= reached)
+    breached_at = now if clock.breached_at is None and deadline <= reached else clock.breached_at
+    return replace(clock, minutes=minutes, deadline=deadline, breached_at=breached_at)

@@ -14,6 +14,7 @@ from helpdesk.db.engine import Connection
 from helpdesk.db.tickets import TicketRow
 from helpdesk.domain import clocks, sla, tickets, timeline, views
 from helpdesk.domain.access import Actor, ticket_to_change, visible_ticket
+from helpdesk.domain.sla import SlaClock
 from helpdesk.domain.tags import normal_tags
 from helpdesk.errors import AppError, FieldRequired, Forbidden, PreconditionFailed, VersionMismatch
 from helpdesk.messages.fields import Status
@@ -134,9 +135,13 @@ def apply(conn: Connection, ticket: TicketRow, wanted: dict[str, Any], *, actor:
     if not changes:
         return ticket
     ticket = clocks.settle(conn, ticket, now=now)
-    after = _with(ticket, {name: new for name, (_, new) in changes.items()}, now=now)
+    new_values = {name: new for name, (_, new) in changes.items()}
+    clock = _clock_after(conn, ticket, new_values, now=now)
+    after = _with(ticket, new_values, clock, now=now)
     if not store.update(conn, after, was=ticket):
         raise VersionMismatch("Another change was faster; read the ticket again", "version")
+    if clock is not None:
+        clocks.save(conn, ticket.id, clock)
     timeline.record(
         conn,
         ticket_id=ticket.id,
@@ -166,13 +171,21 @@ def _fields(ticket: TicketRow) -> dict[str, Any]:
     }
 
 
-def _with(ticket: TicketRow, new: dict[str, Any], *, now: int) -> TicketRow:
-    status: Status = new.get("status", ticket.status)
-    clock = clocks.clock_of(ticket)
+def _clock_after(conn: Connection, ticket: TicketRow, new: dict[str, Any], *, now: int) -> SlaClock | None:
+    """Return the ticket's clock after the change, or None if the change leaves it alone."""
+    if not new.keys() & {"status", "sla_minutes"}:
+        return None
+    clock = clocks.of_ticket(conn, ticket.id)
     if "sla_minutes" in new:
         clock = sla.with_minutes(clock, new["sla_minutes"], now)
-    clock = sla.follow(clock, status, now)
-    columns = {name: value for name, value in new.items() if name != "tags"} | clocks.columns(clock)
+    return sla.follow(clock, new.get("status", ticket.status), now)
+
+
+def _with(ticket: TicketRow, new: dict[str, Any], clock: SlaClock | None, *, now: int) -> TicketRow:
+    status: Status = new.get("status", ticket.status)
+    columns = {name: value for name, value in new.items() if name != "tags"}
+    if clock is not None:
+        columns |= clocks.columns(clock)
     if "tags" in new:
         columns["tags"] = " ".join(new["tags"])
     return replace(

@@ -60,6 +60,7 @@ def _insert(
 ) -> TicketRow:
     """The row of a new ticket, as reading it would give it."""
     tags = first_fields["tags"]
+    clock = sla.start(now, first_fields["sla_minutes"])
     values: dict[str, Any] = {
         **first_fields,
         "creator_id": actor.id,
@@ -70,9 +71,10 @@ def _insert(
         "updated_at": now,
         "comment_count": 0,
         "internal_count": 0,
-        **clocks.columns(sla.start(now, first_fields["sla_minutes"])),
+        **clocks.columns(clock),
     }
     ticket_id = store.insert(conn, values, tags)
+    clocks.start(conn, ticket_id, clock)
     return TicketRow(
         id=ticket_id,
         creator_username=actor.username,

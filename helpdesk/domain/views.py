@@ -15,8 +15,9 @@ from helpdesk.db.engine import Connection
 from helpdesk.db.tickets import TicketRow
 from helpdesk.db.timeline import EntryRow
 from helpdesk.db.users import UserRow
+from helpdesk.domain import sla
 from helpdesk.domain.access import Actor
-from helpdesk.domain.clocks import clock_of
+from helpdesk.domain.clocks import is_breached
 from helpdesk.messages.accounts import Person, User
 from helpdesk.messages.comments import Comment
 from helpdesk.messages.tickets import ListedTicket, Ticket
@@ -47,7 +48,7 @@ def listed_ticket(ticket: TicketRow, *, for_staff: bool, now: int) -> ListedTick
 
 
 def _shown(ticket: TicketRow, *, for_staff: bool, now: int) -> dict[str, Any]:
-    clock = clock_of(ticket)
+    breached = is_breached(ticket, now)
     assignee = None
     if ticket.assignee_id is not None and ticket.assignee_username is not None and ticket.assignee_role is not None:
         assignee = Person(ticket.assignee_id, ticket.assignee_username, ticket.assignee_name, ticket.assignee_role)
@@ -63,8 +64,8 @@ def _shown(ticket: TicketRow, *, for_staff: bool, now: int) -> dict[str, Any]:
         "assignee": assignee,
         "sla_minutes": ticket.sla_minutes,
         "sla_deadline": rfc3339(ticket.sla_deadline),
-        "sla_state": clock.state(ticket.status, now),
-        "breached": clock.is_breached(now),
+        "sla_state": sla.state(ticket.status, breached=breached),
+        "breached": breached,
         "first_responded_at": rfc3339_or_none(ticket.first_responded_at),
         "resolved_at": rfc3339_or_none(ticket.resolved_at),
         "created_at": rfc3339(ticket.created_at),

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from helpdesk.clock import Clock
-from helpdesk.db import tickets as store
+from helpdesk.db import clocks as store
 from helpdesk.db.engine import Database, Touched
 from helpdesk.domain import clocks
 

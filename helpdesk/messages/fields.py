@@ -22,6 +22,7 @@ Action = Literal["created", "updated", "commented", "sla_breached"]
 
 ROLES: tuple[Role, ...] = ("user", "agent", "admin")
 STATUSES: tuple[Status, ...] = ("open", "in_progress", "pending", "resolved", "closed")
+RUNNING: frozenset[Status] = frozenset({"open", "in_progress"})  # in which the resolution clock runs
 PRIORITIES: tuple[Priority, ...] = ("low", "medium", "high", "urgent")
 ACTIONS: tuple[Action, ...] = ("created", "updated", "commented", "sla_breached")
 

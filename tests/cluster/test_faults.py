@@ -240,10 +240,12 @@ def test_breaches_come_once_though_the_sweeping_process_dies(cluster: Cluster) -
     token = login(cluster.processes[0].url)
     now = int(time.time() * 1000)
     cluster.sql(
-        "INSERT INTO tickets (title, description, status, priority, priority_rank, tags, version, creator_id,"
-        " sla_minutes, sla_deadline, sla_paused_ms, sla_due_at, breached, created_at, updated_at, comment_count,"
+        "WITH made AS (INSERT INTO tickets (title, description, status, priority, priority_rank, tags, version,"
+        " creator_id, sla_minutes, sla_deadline, breached, created_at, updated_at, comment_count,"
         " internal_count) SELECT 'Late', 'Late.', 'open', 'low', 0, '', 1, 1, 1, "
-        f"{now} - 1000, 0, {now} - 1000, false, {now} - 61000, {now}, 0, 0 FROM generate_series(1, 3000)"
+        f"{now} - 1000, false, {now} - 61000, {now}, 0, 0 FROM generate_series(1, 3000) RETURNING *)"
+        " INSERT INTO clocks (ticket_id, clock, run, target_minutes, started_at, deadline, paused_ms, due_at)"
+        " SELECT id, 'resolution', 1, sla_minutes, created_at, sla_deadline, 0, sla_deadline FROM made"
     )
     counted = (
         "FROM timeline WHERE action = 'sla_breached' AND ticket_id IN (SELECT id FROM tickets WHERE title = 'Late')"

@@ -242,8 +242,8 @@ def test_nothing_above_an_entry_that_is_still_to_be_committed_is_shown(url: str,
         fast.execute(
             text(
                 "INSERT INTO tickets (title, description, status, priority, priority_rank, tags, version, creator_id,"
-                " sla_minutes, sla_deadline, sla_paused_ms, breached, created_at, updated_at, comment_count,"
-                " internal_count) VALUES ('t', 'd', 'open', 'low', 0, '', 1, 1, 60, 0, 0, false, 0, 0, 0, 0)"
+                " sla_minutes, sla_deadline, breached, created_at, updated_at, comment_count,"
+                " internal_count) VALUES ('t', 'd', 'open', 'low', 0, '', 1, 1, 60, 0, false, 0, 0, 0, 0)"
             )
         )
         fast.commit()

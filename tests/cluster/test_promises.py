@@ -214,8 +214,10 @@ def test_a_stream_on_one_sees_the_writes_on_the_others_in_order_without_gap(four
 def test_a_breach_is_put_on_record_once_though_four_look(four: Cluster, token: str) -> None:
     first = [ticket(four, token)["id"] for _ in range(30)]
     now = int(time.time() * 1000)
-    due = f"sla_deadline = {now} - 60000, sla_due_at = {now} - 60000, created_at = created_at - 86500000"
-    four.sql(f"UPDATE tickets SET {due} WHERE id >= {first[0]}")
+    four.sql(
+        f"UPDATE tickets SET sla_deadline = {now} - 60000, created_at = created_at - 86500000 WHERE id >= {first[0]};"
+        f"UPDATE clocks SET deadline = {now} - 60000, due_at = {now} - 60000 WHERE ticket_id >= {first[0]}"
+    )
     counted = f"FROM timeline WHERE action = 'sla_breached' AND ticket_id >= {first[0]}"
     wait_until(lambda: four.sql(f"SELECT count(*) {counted}") == ["30"], within_s=5)
     time.sleep(2.5)  # every process has looked again

@@ -95,7 +95,7 @@ def page(known: list[Known], where: Filter, order: Order, *, now: int, limit: in
 
 def _passes(one: Known, where: Filter, now: int) -> bool:
     row = one.row
-    breached = bool(row.breached) or (row.sla_due_at is not None and row.sla_due_at <= now)
+    breached = bool(row.breached) or (row.status in ("open", "in_progress") and row.sla_deadline <= now)
     return (
         (not where.status or row.status in where.status)
         and (not where.priority or row.priority in where.priority)

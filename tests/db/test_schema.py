@@ -17,6 +17,7 @@ from helpdesk.db.sqlite_connection import open_engine
 # Demo desks made by the first commit that could make one, and by each whose tables differ from those
 # of the one before it, until 0001 was frozen. A later desk differs by its revision alone.
 DESKS = sorted((Path(__file__).parent / "desks").glob("*.db.gz"))
+MOVED = ("sla_paused_ms", "sla_stopped_at", "sla_due_at")  # from tickets to clocks, in 0009
 KEPT = ("users", "tokens", "tickets", "ticket_tags", "comments", "timeline", "idempotency")
 
 
@@ -44,10 +45,15 @@ def parts(definition: str) -> list[str]:
     return [head, tail, *sorted(columns)]
 
 
-def rows(path: Path, table: str) -> list[tuple[object, ...]]:
+def columns(path: Path, table: str) -> list[str]:
     with closing(sqlite3.connect(path)) as conn:
-        names = ", ".join(f'"{column}"' for (column,) in conn.execute(f"SELECT name FROM pragma_table_info('{table}')"))
-        return sorted(conn.execute(f"SELECT {names} FROM {table}").fetchall(), key=repr)
+        return [name for (name,) in conn.execute(f"SELECT name FROM pragma_table_info('{table}')")]
+
+
+def rows(path: Path, table: str, names: list[str]) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as conn:
+        quoted = ", ".join(f'"{name}"' for name in names)
+        return sorted(conn.execute(f"SELECT {quoted} FROM {table}").fetchall(), key=repr)
 
 
 def revision(path: Path) -> str:
@@ -76,15 +82,16 @@ def test_the_migrations_make_what_schema_py_says(tmp_path: Path, fresh: Path) ->
 def test_a_desk_of_an_earlier_commit_is_migrated_and_keeps_every_row(desk: Path, tmp_path: Path, fresh: Path) -> None:
     path = tmp_path / "desk.db"
     path.write_bytes(gzip.decompress(desk.read_bytes()))
-    before = {table: rows(path, table) for table in KEPT}
-    assert len(before["tickets"]) == 13
+    kept = {table: [name for name in columns(path, table) if name not in MOVED] for table in KEPT}
+    before = {table: rows(path, table, kept[table]) for table in KEPT}
+    clocks = rows(path, "tickets", ["id", "sla_minutes", "created_at", "sla_deadline", *MOVED])
+    assert len(before["tickets"]) == len(clocks) == 13
     prepare_sqlite(path)
     assert revision(path) == HEAD
-    after = {table: rows(path, table) for table in KEPT}
-    assert {table: len(rows) for table, rows in after.items()} == {table: len(rows) for table, rows in before.items()}
     for table in KEPT:
-        width = len(before[table][0]) if before[table] else 0
-        assert [row[:width] for row in after[table]] == before[table], table
+        assert rows(path, table, kept[table]) == before[table], table
+    moved = ["ticket_id", "target_minutes", "started_at", "deadline", "paused_ms", "stopped_at", "due_at"]
+    assert rows(path, "clocks", moved) == clocks
     made, wanted = shape(path), shape(fresh)
     assert made.keys() == wanted.keys()
     different = {name for name in wanted if made[name] != wanted[name]}
@@ -92,4 +99,6 @@ def test_a_desk_of_an_earlier_commit_is_migrated_and_keeps_every_row(desk: Path,
     with closing(sqlite3.connect(path)) as conn:
         counted = conn.execute("SELECT sum(tickets) FROM ticket_counts").fetchone()
         assert counted == conn.execute("SELECT count(*) FROM ticket_facts").fetchone() == (13,)
+        breached = "SELECT id FROM tickets WHERE breached", "SELECT ticket_id FROM clocks WHERE breached_at IS NOT NULL"
+        assert conn.execute(breached[0]).fetchall() == conn.execute(breached[1]).fetchall()
         assert conn.execute("PRAGMA integrity_check").fetchone() == ("ok",)

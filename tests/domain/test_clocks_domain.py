@@ -6,8 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from helpdesk.clock import MINUTE_MS, rfc3339
+from helpdesk.db import clocks as clock_store
 from helpdesk.db import tickets as store
 from helpdesk.db import timeline as timeline_store
 from helpdesk.db import users
@@ -17,6 +20,7 @@ from helpdesk.domain import clocks, comments, ticket_changes, tickets
 from helpdesk.domain.access import Actor
 from helpdesk.errors import VersionMismatch
 from helpdesk.messages.comments import NewComment
+from helpdesk.messages.fields import STATUSES, Status
 from helpdesk.messages.tickets import NewTicket
 
 START = 1_000_000
@@ -92,15 +96,15 @@ def test_a_breach_leaves_version_and_updated_at_alone(conn: Connection, agent: A
     assert clocks.sweep(conn, now=before.sla_deadline) == 1
     after = row_of(conn, ticket_id)
     assert (after.version, after.updated_at) == (before.version, before.updated_at)
-    assert (after.breached, after.sla_due_at, after.sla_deadline) == (True, None, before.sla_deadline)
+    assert (after.breached, after.due_at, after.sla_deadline) == (True, None, before.sla_deadline)
 
 
 def test_a_clock_that_goes_on_is_due_later_by_its_pause(conn: Connection, agent: Actor) -> None:
     ticket_id = created(conn, agent)
     change(conn, agent, ticket_id, START + 4 * MINUTE_MS, status="pending")
-    assert store.next_due(conn) is None
+    assert clock_store.next_due(conn) is None
     change(conn, agent, ticket_id, START + 104 * MINUTE_MS, status="open")
-    assert store.next_due(conn) == START + 110 * MINUTE_MS
+    assert clock_store.next_due(conn) == START + 110 * MINUTE_MS
     assert clocks.sweep(conn, now=START + 110 * MINUTE_MS - 1) == 0
     assert clocks.sweep(conn, now=START + 110 * MINUTE_MS) == 1
 
@@ -135,13 +139,28 @@ def test_more_minutes_than_had_passed_at_the_stop_are_no_breach(conn: Connection
     change(conn, agent, ticket_id, START + 90 * MINUTE_MS, sla_minutes=21)
     assert "sla_breached" not in actions(conn, ticket_id)
     change(conn, agent, ticket_id, START + 90 * MINUTE_MS, status="open")
-    assert store.next_due(conn) == START + 91 * MINUTE_MS
+    assert clock_store.next_due(conn) == START + 91 * MINUTE_MS
 
 
 def test_a_change_of_nothing_writes_nothing(conn: Connection, agent: Actor) -> None:
     ticket_id = created(conn, agent)
     change(conn, agent, ticket_id, START + 99 * MINUTE_MS, status="open")
     assert actions(conn, ticket_id) == ["created"]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=st.lists(st.tuples(st.integers(0, 30), st.sampled_from(STATUSES) | st.integers(1, 60)), max_size=12))
+def test_a_ticket_repeats_what_its_clock_says(
+    conn: Connection, agent: Actor, history: list[tuple[int, Status | int]]
+) -> None:
+    ticket_id, now = created(conn, agent), START
+    for passed, event in history:
+        now += passed * MINUTE_MS
+        change(conn, agent, ticket_id, now, **{"sla_minutes" if isinstance(event, int) else "status": event})
+        ticket, clock = row_of(conn, ticket_id), clocks.of_ticket(conn, ticket_id)
+        assert {name: getattr(ticket, name) for name in clocks.columns(clock)} == clocks.columns(clock)
+        assert ticket.due_at == clock.due_at
+        assert (clock.stopped_at is None) == (ticket.status in ("open", "in_progress"))
 
 
 def test_the_sweep_goes_in_steps_longest_overdue_first(

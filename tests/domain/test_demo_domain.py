@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from helpdesk.clock import parse_rfc3339
 from helpdesk.db.engine import Connection
-from helpdesk.db.schema import tickets, timeline
+from helpdesk.db.schema import clocks, tickets, timeline
 from helpdesk.domain import demo
 from tests.conftest import START
 
@@ -23,7 +23,7 @@ def test_every_breach_is_dated_at_its_deadline(conn: Connection) -> None:
 
 def test_nothing_is_overdue_without_a_record(conn: Connection) -> None:
     demo.seed(conn, ["hash"] * len(demo.ACCOUNTS), now=START)
-    assert conn.execute(select(tickets.c.id).where(tickets.c.sla_due_at <= START)).all() == []
+    assert conn.execute(select(clocks).where(clocks.c.due_at <= START)).all() == []
 
 
 def test_entries_stand_in_the_order_of_their_moments(conn: Connection) -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from helpdesk.db import tickets as store
+from helpdesk.db import clocks as store
 from helpdesk.db.engine import Connection
 from helpdesk.domain import clocks
 from helpdesk.jobs import sla

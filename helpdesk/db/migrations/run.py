@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import time
@@ -18,9 +19,11 @@ from helpdesk.db.postgres_connection import is_held_up, is_store_fault
 from helpdesk.db.sqlite_connection import driver, open_engine
 from helpdesk.errors import StartError
 
+log = logging.getLogger("helpdesk")
+
 # A test holds these against the files in versions/; they are here so that a start that has nothing
 # to do need not import Alembic (a third of the start).
-KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 HEAD = KNOWN[-1]
 # The table that stands in a database while a copy into it has not been finished (db/copying.py).
 COPYING = "copying"
@@ -45,7 +48,7 @@ def prepare_sqlite(path: Path, *, by_copy: bool = False) -> None:
         engine = open_engine(path, read_only=False)
         with engine.connect() as conn, conn.begin():  # or Alembic would commit by itself
             driver(conn).execute("BEGIN IMMEDIATE")
-            _upgrade(conn, path)
+            _upgrade(conn, path, since=revision)
             write_ahead_log.write_mark(driver(conn), header)
         engine.dispose()
     except (sqlite3.Error, DBAPIError) as error:
@@ -109,8 +112,9 @@ def prepare_postgres(engine: Engine, shown: str, *, by_copy: bool = False) -> No
                 with conn.begin():
                     # Whoever waits for a table keeps all that come after it waiting too.
                     conn.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'"))
-                    if _revision_of(conn, shown) != HEAD:
-                        _upgrade(conn, shown)
+                    revision = _revision_of(conn, shown)
+                    if revision != HEAD:
+                        _upgrade(conn, shown, since=revision)
                 return
             except DBAPIError as error:
                 if not is_held_up(error) or attempt == ATTEMPTS:
@@ -148,14 +152,20 @@ def _outdated(shown: object) -> StartError:
     return StartError(f"{shown} is not of this release; start the server on it once, that brings it up to date")
 
 
-def _upgrade(conn: Connection, shown: object) -> None:
-    """Run the revisions that are missing. Raises StartError, or DBAPIError where the store is at fault."""
+def _upgrade(conn: Connection, shown: object, *, since: str) -> None:
+    """Run the revisions that are missing since the one that is there ("" for none), and log it if there is one.
+
+    Raises StartError, or DBAPIError where the store is at fault.
+    """
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = conn
+    if since:
+        log.info("migration: bringing %s from revision %s to %s; a start cut short begins again", shown, since, HEAD)
+    started = time.monotonic()
     try:
         command.upgrade(config, "head")
     except Exception as error:
@@ -163,6 +173,8 @@ def _upgrade(conn: Connection, shown: object) -> None:
         if isinstance(error, DBAPIError) and not is_sqlite(conn) and (is_held_up(error) or is_store_fault(error)):
             raise
         raise _not_migrated(shown, error) from error
+    if since:
+        log.info("migration: done in %.1f s", time.monotonic() - started)
 
 
 def _not_migrated(shown: object, error: Exception) -> StartError:
