@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import re
+import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import pytest
 from helpdesk.db import schema
 from helpdesk.db.migrations.run import HEAD, prepare_sqlite
 from helpdesk.db.sqlite_connection import open_engine
+from tests.process import ROOT
 
 # Demo desks made by the first commit that could make one, and by each whose tables differ from those
 # of the one before it, until 0001 was frozen. A later desk differs by its revision alone.
@@ -102,3 +106,33 @@ def test_a_desk_of_an_earlier_commit_is_migrated_and_keeps_every_row(desk: Path,
         breached = "SELECT id FROM tickets WHERE breached", "SELECT ticket_id FROM clocks WHERE breached_at IS NOT NULL"
         assert conn.execute(breached[0]).fetchall() == conn.execute(breached[1]).fetchall()
         assert conn.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+# Kills itself before its n-th statement.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from sqlalchemy import Engine, event
+from helpdesk.db.migrations.run import prepare_sqlite
+left = int(sys.argv[2])
+def count(*args):
+    global left
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+event.listen(Engine, "before_cursor_execute", count)
+prepare_sqlite(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("statement", [2, 8, 20, 40, 55])
+def test_a_migration_that_is_killed_begins_again(statement: int, tmp_path: Path, fresh: Path) -> None:
+    path = tmp_path / "desk.db"
+    path.write_bytes(gzip.decompress(DESKS[0].read_bytes()))
+    before = revision(path), shape(path)
+    killed = subprocess.run([sys.executable, "-c", KILLED, path, str(statement)], cwd=ROOT)
+    assert killed.returncode == -signal.SIGKILL
+    assert (revision(path), shape(path)) == before
+    prepare_sqlite(path)
+    assert revision(path) == HEAD and shape(path).keys() == shape(fresh).keys()
+    assert len(rows(path, "clocks", ["ticket_id"])) == 13
