@@ -1,16 +1,28 @@
 # make run: set up and start. make test: set up and test. make check: format, lint, types, imports.
-# make test-cluster: set up and test several processes on PostgreSQL and Redis behind nginx.
+# make lock: renew the pinned requirements. make test-cluster: set up and test several processes on PostgreSQL and Redis behind nginx.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-cluster cluster-servers check format browser-tools clean
+.PHONY: run test test-cluster cluster-servers check format lock browser-tools clean
 
 run: $(VENV)/.run-ready
 	$(BIN)/python server.py $(ARGS)
 
 test: $(VENV)/.dev-ready browser-tools
 	$(BIN)/pytest -n auto --dist loadfile --ignore tests/cluster $(ARGS)
+
+# The tests on the oldest and the newest supported Python, where these are installed.
+PYTHONS := 3.11 3.13
+.PHONY: check-pythons
+check-pythons:
+	@for version in $(PYTHONS); do \
+		if command -v python$$version >/dev/null; then \
+			$(MAKE) test PYTHON=python$$version VENV=.venv-$$version || exit 1; \
+		else \
+			echo "python$$version is not installed; skipped"; \
+		fi; \
+	done
 
 # Everything that must be the same on both engines, on PostgreSQL; then the cluster and what breaks it.
 ON_BOTH := tests/handlers tests/domain tests/jobs tests/test_live.py tests/test_state_machine.py tests/test_schemathesis.py
@@ -41,6 +53,16 @@ check: $(VENV)/.dev-ready
 format: $(VENV)/.dev-ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Compile requirements*.in into requirements*.txt: everything that is installed, with the versions and hashes of all
+# platforms and Python versions. Newer versions of what the .in files do not pin: make lock LOCK=--upgrade
+lock: $(VENV)/bin/python
+	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
+	for name in requirements requirements-cluster requirements-dev; do \
+		$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+			--custom-compile-command "make lock" $(LOCK) -o $$name.txt $$name.in || exit 1; \
+	done
+	rm -rf $(VENV)-lock
 
 # The browser tests look for axe-core; without npm they say so (and fail in CI).
 browser-tools:
