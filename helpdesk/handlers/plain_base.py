@@ -6,7 +6,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from tornado.escape import parse_qs_bytes
@@ -15,6 +15,7 @@ from tornado.web import HTTPError, RequestHandler
 from helpdesk import errors
 from helpdesk.errors import AppError
 from helpdesk.handlers.base import KEY
+from helpdesk.handlers.http import PAGE_HEADERS
 from helpdesk.handlers.negotiation import is_of_type, is_unencoded
 from helpdesk.handlers.password_checks import PasswordChecks
 
@@ -44,6 +45,7 @@ class SignInFirst(AppError):
 class PlainHandler(PasswordChecks):
     """The base of the plain pages: signed in by cookie, counted by the same buckets."""
 
+    fixed_headers: ClassVar[dict[str, str]] = PAGE_HEADERS | {"Cache-Control": "no-store"}
     needs_actor = True
 
     def sent_token(self) -> str | None:
@@ -131,7 +133,6 @@ class PlainHandler(PasswordChecks):
     def show(self, template: str, **values: Any) -> None:
         """Render a page; every value in it is escaped."""
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.set_header("Cache-Control", "no-store")
         shared: dict[str, Any] = {
             "actor": self._actor,
             "error": None,

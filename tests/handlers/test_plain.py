@@ -71,6 +71,25 @@ async def test_nobody_sees_a_page_without_signing_in(api: Api) -> None:
     assert (response.status, response.headers["Location"]) == (302, "/plain/login")
 
 
+async def test_no_answer_of_a_plain_page_is_kept(api: Api) -> None:
+    browser = await signed_in(api)
+    again = await browser.sign_in("admin", "no such password")
+    assert (again.status, again.headers["Cache-Control"]) == (401, "no-store")
+    await browser.open("/plain/tickets/new")
+    made = await browser.send("/plain/tickets/new", title="Lamp", description="Flickers", form_key="1")
+    answers = [
+        made,
+        await Browser(api).open("/plain"),
+        await browser.open(made.headers["Location"]),
+        await browser.open("/plain/tickets/999"),
+        await api.request("OPTIONS", "/plain"),
+        await api.request("DELETE", "/plain"),
+        await browser.send("/plain/logout", with_token=False),
+    ]
+    assert [answer.status for answer in answers] == [303, 302, 200, 404, 204, 405, 403]
+    assert {answer.headers.get("Cache-Control") for answer in answers} == {"no-store"}
+
+
 @pytest.mark.parametrize(
     "page", ["/plain/tickets/1", "/plain/tickets/new", "/plain?q=a%20%26b&status=open", "/plain/?offset=20"]
 )
