@@ -151,6 +151,39 @@ def test_a_deleted_log_ends_the_server_and_loses_nothing(tmp_path: Path, ending:
     assert tickets_in(path) == before + 1
 
 
+@pytest.mark.parametrize("ending", ["", "-wal"])
+def test_a_file_that_is_cut_takes_nothing_more(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / "data" / "helpdesk.db"
+    with running_server(path.parent) as server:
+        token = signed_in(server)
+        create(server, token)
+        with path.with_name(path.name + ending).open("r+b") as file:
+            file.truncate(0)
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            create(server, token)
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            call(f"{server.url}/api/health")
+        assert server.stop() == 1
+    assert "was cut, or written over" in server.errors.read_text()
+
+
+def test_a_backup_that_is_copied_over_the_file_of_a_running_server_stays_as_it_is(tmp_path: Path) -> None:
+    path, backup = tmp_path / "data" / "helpdesk.db", tmp_path / "backup.db"
+    with running_server(path.parent) as server:
+        create(server, signed_in(server))
+    shutil.copy(path, backup)
+    with running_server(path.parent) as server:
+        token = signed_in(server)
+        create(server, token)
+        with path.open("r+b") as file:  # as cp does it
+            file.truncate(0)
+            file.write(backup.read_bytes())
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            create(server, token)
+        assert server.stop() == 1
+    assert path.read_bytes() == backup.read_bytes()
+
+
 def test_a_renamed_directory_keeps_what_was_acknowledged(tmp_path: Path) -> None:
     data, moved = tmp_path / "data", tmp_path / "moved"
     with running_server(data) as server:

@@ -1,7 +1,8 @@
 """The files of the SQLite database that this process has open: whether their paths still lead to them.
 
 On Unix a file that is deleted, renamed or replaced goes on taking what is written to it, and nobody
-finds it there any more.
+finds it there any more. One that was cut, or has another file's bytes, as after a `cp` over it, takes
+what is written to it as well, until the log is copied into it: then it is neither the one nor the other.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from helpdesk.db import write_ahead_log
 from helpdesk.db.data_lock import real_path
@@ -25,14 +26,31 @@ LOOK_EVERY_S = 1.0
 _PLACE, _ACCESS = "data file place", "data file access"  # what `problems` calls them
 
 
+class Content(NamedTuple):
+    """How to read, past SQLite, what is in the files; in the thread that writes, which alone changes them."""
+
+    header: Callable[[], bytes]
+    """The first 100 bytes of the data file."""
+    log_pages: Callable[[], int]
+
+
 class OpenFiles:
     """Refuses work while a path does not lead to the file that was opened. For any thread.
+
+    Once other bytes are in a file it refuses for good: nothing may be copied from the log any more.
 
     `on_lost_log` is called once when the log alone is gone: what is in it is lost unless the process
     ends in good order, for then SQLite copies it into the data file.
     """
 
-    def __init__(self, database: Path, problems: Problems, *, on_lost_log: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Path,
+        problems: Problems,
+        *,
+        on_lost_log: Callable[[], None],
+        content: Content | None = None,
+    ) -> None:
         """Note what is there; connections must have been opened just before."""
         self._data = os.fspath(database)  # as configured: a link that leads elsewhere is another file too
         self._others = tuple(os.fspath(path) for path in write_ahead_log.paths_of(real_path(database)))
@@ -40,11 +58,15 @@ class OpenFiles:
         self._on_lost_log = on_lost_log
         self._opened = {path: _identity(path) for path in (self._data, *self._others)}
         self._is_lost = False
+        self._content = content
+        self._first = content.header() if content else b""
+        self._first_size = os.stat(self._data).st_size  # noqa: PTH116
+        self.is_overwritten = False
 
     def look(self) -> None:
         """Compare all files with those that were opened, and whether they can be written; report what is wrong."""
         gone = [path for path in self._opened if self._is_gone(path)]
-        if not gone and self._is_lost:
+        if not gone and self._is_lost and not self.is_overwritten:
             self._is_lost = False
             self._problems.clear(_PLACE)
         if gone and not self._is_lost:
@@ -75,6 +97,32 @@ class OpenFiles:
             self._on_lost_log()
         self._problems.report(_PLACE, message)
 
+    def is_intact(self) -> bool:
+        """Return whether each file is there and has what SQLite put into it; in the thread that writes."""
+        if not self._is_lost and self._is_gone(self._data):
+            self.look()
+        if not self._is_lost and self._content is not None and self._has_other_bytes(self._content):
+            self.is_overwritten = self._is_lost = True
+            log.critical(
+                "%s or its log was cut, or written over, as by a backup that was copied over it; every request is "
+                "refused. Stop the server: it leaves the files as they are now",
+                self._data,
+            )
+            self._problems.report(
+                _PLACE, "The data file or its log was cut or written over; stop the server and restore a backup"
+            )
+        return not self._is_lost
+
+    def _has_other_bytes(self, content: Content) -> bool:
+        header = content.header()
+        if len(header) < len(self._first) or not write_ahead_log.is_later_state(header, self._first):
+            return True
+        # It shrinks when somebody vacuums it, and says so then.
+        size = os.stat(self._data).st_size  # noqa: PTH116
+        is_cut = size < self._first_size and size < write_ahead_log.size_of(header)
+        log_size = os.stat(self._others[0]).st_size  # noqa: PTH116
+        return is_cut or log_size < write_ahead_log.log_size_of(header, content.log_pages())
+
     def _look_at_access(self) -> None:
         directory = os.fspath(Path(self._others[0]).parent)
         refused = [path for path in (self._data, *self._others, directory) if not os.access(path, os.W_OK)]
@@ -94,8 +142,7 @@ class OpenFiles:
         """Return `fn` with a look at the data file before it, so that nothing is acknowledged that nobody can find."""
 
         def work(conn: Connection) -> T:
-            if self._is_lost or self._is_gone(self._data):
-                self.look()
+            if not self.is_intact():
                 self.require()
             return fn(conn)
 

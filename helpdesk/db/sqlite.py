@@ -7,6 +7,7 @@ WAL database when two connections do so at once. A lock file keeps a second serv
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, Engine
 from helpdesk.db.commits import CommitListeners
 from helpdesk.db.data_lock import DataLock
 from helpdesk.db.engine import READ_WITHIN_S, SLOW_READ_WITHIN_S, CommitListener, Job, overloaded
-from helpdesk.db.open_files import LOOK_EVERY_S, OpenFiles
+from helpdesk.db.open_files import LOOK_EVERY_S, Content, OpenFiles
 from helpdesk.db.sqlite_connection import open_engine
 from helpdesk.db.sqlite_faults import Faults, WriteRefused
 from helpdesk.db.sqlite_reader import Reader
@@ -61,7 +62,9 @@ class SqliteDatabase:
         self._slow_readers = self._lane("slow-reader", reading, SLOW_READERS, SLOW_READ_WITHIN_S)
         self._prompt_reader = Lane("prompt-reader", self._connect(reading, 1, READ_WITHIN_S))
         self._writer = Writer(path, problems, self._faults, on_commit=self._listeners.tell, on_failure=on_failure)
-        self._files = OpenFiles(path, problems, on_lost_log=on_failure)
+        content = Content(lock.header, lambda: self._writer.log.pages) if lock else None
+        self._files = OpenFiles(path, problems, on_lost_log=on_failure, content=content)
+        self._writer.checkpoints.may_run = self._files.is_intact
 
     def _lane(self, name: str, engine: Engine, threads: int, within_s: float) -> Lane[Reader]:
         return Lane(name, self._connect(engine, threads, within_s), length_max=WAITING_MAX, refusal=overloaded)
@@ -109,10 +112,15 @@ class SqliteDatabase:
     async def _watch_files(self, worked: Callable[[], None]) -> None:
         while True:
             self._files.look()
+            await self.write_promptly(lambda _: None)  # looks into them, in the thread that writes
             worked()
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def close(self) -> None:
+        if self._files.is_overwritten:
+            # SQLite would copy the log over what stands in the file now, be it a backup. It can only be kept from
+            # that by not closing its connections.
+            os._exit(1)
         # Readers first: the last connection to leave checkpoints, and that must be the writer's.
         for lane in (self._readers, self._slow_readers, self._prompt_reader):
             lane.stop()

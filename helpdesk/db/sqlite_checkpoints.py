@@ -67,7 +67,10 @@ class LogIndex:
 
 
 class Checkpoints:
-    """Decides when, and reports to `problems` what fails. Used by the thread that writes only."""
+    """Decides when, and reports to `problems` what fails. Used by the thread that writes only.
+
+    `may_run` is asked before each.
+    """
 
     def __init__(
         self,
@@ -82,6 +85,7 @@ class Checkpoints:
         self._problems = problems
         self._monotonic = monotonic
         self._not_before = 0.0
+        self.may_run: Callable[[], bool] = lambda: True
 
     @property
     def is_due(self) -> bool:
@@ -96,6 +100,8 @@ class Checkpoints:
 
     def run(self, raw: sqlite3.Connection) -> None:
         """Copy what can be copied. Raise nothing when the store fails: no acknowledged write depends on it."""
+        if not self.may_run():
+            return
         try:
             raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             if self._index.pages >= LARGE_PAGES:

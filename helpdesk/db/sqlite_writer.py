@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from helpdesk.db import write_ahead_log
 from helpdesk.db.engine import Touched, forget, noted, overloaded, touched, unknown_outcome
 from helpdesk.db.sqlite_checkpoints import Checkpoints, LogIndex
 from helpdesk.db.sqlite_connection import BUSY_TIMEOUT_MS, driver, open_engine
@@ -74,8 +75,8 @@ class Writer:
         self._conn = open_engine(path, read_only=False).connect()
         self._raw = driver(self._conn)
         self._raw.execute("PRAGMA wal_autocheckpoint=0")
-        self._index = LogIndex(path)
-        self._checkpoints = Checkpoints(self._index, BUSY_TIMEOUT_MS, problems)
+        self.log = LogIndex(path)
+        self.checkpoints = Checkpoints(self.log, BUSY_TIMEOUT_MS, problems)
         self._faults = faults
         self._on_commit = on_commit
         self._on_failure = on_failure
@@ -115,7 +116,7 @@ class Writer:
             if self._failed:
                 raise _stopping()
             return
-        await self.do_promptly(self._rewrite_header)
+        await self.do_promptly(self._probe_disk)
         self._probed_until = time.monotonic() + PROBE_S
         self._faults.wrote()
 
@@ -123,7 +124,7 @@ class Writer:
         """Do what was handed over, then end. No other connection to the file may be open in this process."""
         self._jobs.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
-        self._index.close()
+        self.log.close()
 
     # In the thread.
 
@@ -150,17 +151,17 @@ class Writer:
                 self._batch = []
             if is_last:
                 break
-        self._checkpoints.run(self._raw)
+        self.checkpoints.run(self._raw)
 
     def _next(self) -> _Job | None:
         """The next job, checkpointing where none comes for a while or the log has grown enough."""
-        if self._checkpoints.is_due:
-            self._checkpoints.run(self._raw)
+        if self.checkpoints.is_due:
+            self.checkpoints.run(self._raw)
         while True:
             try:
-                return self._jobs.get(timeout=self._checkpoints.wait_s())
+                return self._jobs.get(timeout=self.checkpoints.wait_s())
             except queue.Empty:
-                self._checkpoints.run(self._raw)
+                self.checkpoints.run(self._raw)
 
     def _gather(self, first: _Job) -> tuple[list[_Job], bool]:
         """What waits already, up to BATCH_MAX; and whether the thread shall end after it."""
@@ -265,12 +266,10 @@ class Writer:
     def _as_answer(self, error: Exception) -> Exception:
         return self._faults.write_failed(error) if is_store_fault(error) else error
 
-    def _rewrite_header(self, _conn: Connection) -> None:
-        """Write a page as it is: a transaction that changes nothing writes nothing, whatever the disk is like."""
+    def _probe_disk(self, _conn: Connection) -> None:
         room = os.statvfs(self._path.parent)
         self._faults.note_room(room.f_bavail * room.f_frsize)
-        (number,) = self._raw.execute("PRAGMA user_version").fetchone()
-        self._raw.execute(f"PRAGMA user_version={number}")
+        write_ahead_log.rewrite_page_1(self._raw)
 
     # On the event loop.
 

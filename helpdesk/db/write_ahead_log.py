@@ -73,6 +73,39 @@ def write_mark(raw: sqlite3.Connection, header: bytes) -> None:
         raw.execute(f"PRAGMA schema_version={_SMALL_COOKIE + secrets.randbelow(_SMALL_COOKIE)}")
 
 
+def rewrite_page_1(raw: sqlite3.Connection) -> None:
+    """Write page 1 as it is; a transaction that changes nothing writes nothing, whatever the disk is like."""
+    (number,) = raw.execute("PRAGMA user_version").fetchone()
+    raw.execute(f"PRAGMA user_version={number}")
+
+
+def is_later_state(header: bytes, first: bytes) -> bool:
+    """Return whether `header` is that of the file which began with `first` when this process had opened it.
+
+    Nobody else gives the file a mark meanwhile. Another file that was written over it, as a backup, has another
+    mark, or numbers its schema anew.
+    """
+    now, then = _Header.read(header), _Header.read(first)
+    # A full disk may keep the mark and the number that were written at the start in the log for a while.
+    is_marked = now.mark in (then.mark, mark(first))
+    changes = now.schema_cookie - then.schema_cookie
+    return (
+        header[:18] == first[:18]
+        and is_marked
+        and (then.schema_cookie < _SMALL_COOKIE or 0 <= changes <= _SCHEMA_CHANGES_MAX)
+    )
+
+
+def size_of(header: bytes) -> int:
+    """Return how many bytes the file with this header has, if it is whole."""
+    return _Header.read(header).page_size * int.from_bytes(header[28:32])
+
+
+def log_size_of(header: bytes, pages: int) -> int:
+    """Return how many bytes the log of the file has at least, with so many pages in it."""
+    return _LOG_HEADER + pages * (_FRAME_HEADER + _Header.read(header).page_size) if pages else 0
+
+
 def require_own(database: Path, header: bytes) -> None:
     """Raise StartError when the log beside the database is of another one, or of another state of it.
 
