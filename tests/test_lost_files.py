@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import subprocess
+import sys
 import urllib.error
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -17,7 +18,7 @@ from helpdesk.config import Config
 from helpdesk.db.open_files import OpenFiles
 from helpdesk.problems import Problems
 from tests.conftest import Api, Start
-from tests.process import RunningServer, refused_start, running_server
+from tests.process import RunningServer, refused_start, running_server, wait_until
 from tests.test_server import call
 
 pytestmark = pytest.mark.sqlite
@@ -182,6 +183,29 @@ def test_a_backup_that_is_copied_over_the_file_of_a_running_server_stays_as_it_i
             create(server, token)
         assert server.stop() == 1
     assert path.read_bytes() == backup.read_bytes()
+    assert "helpdesk.db-wal does not belong to" in refused_start("--port", "0", "--data-dir", str(path.parent))
+
+
+def test_a_log_that_began_anew_is_told_from_another_by_its_first_page(tmp_path: Path) -> None:
+    path, backup = tmp_path / "data" / "helpdesk.db", tmp_path / "backup.db"
+    with running_server(path.parent):
+        pass
+    shutil.copy(path, backup)
+    with running_server(path.parent) as server:
+        token = signed_in(server)
+        while path.with_name(path.name + "-wal").stat().st_size < 600 * 4096:
+            call(f"{server.url}/api/tickets", NEW | {"description": "x" * 19_000}, token)
+        wait_until(lambda: not_copied(path) == 0)
+        call(f"{server.url}/api/tickets/1/comments", {"body": "x"}, token)
+        server.kill()
+    shutil.copy(backup, path)
+    assert "helpdesk.db-wal does not belong to" in refused_start("--port", "0", "--data-dir", str(path.parent))
+
+
+def not_copied(path: Path) -> int:
+    """Return how many pages of the log are not in the data file."""
+    index = path.with_name(path.name + "-shm").read_bytes()
+    return int.from_bytes(index[16:20], sys.byteorder) - int.from_bytes(index[96:100], sys.byteorder)
 
 
 def test_a_renamed_directory_keeps_what_was_acknowledged(tmp_path: Path) -> None:

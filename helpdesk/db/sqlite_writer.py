@@ -226,15 +226,20 @@ class Writer:
         Nearly every job that fails does so before it writes. Should one fail later, all is undone and
         done again with a savepoint each.
         """
-        self._raw.execute("BEGIN IMMEDIATE")
+        self._begin()
         try:
             for job in batch:
                 self._do(job)
         except _HalfDone:
             self._roll_back()
-            self._raw.execute("BEGIN IMMEDIATE")
+            self._begin()
             for job in batch:
                 self._do_undoably(job)
+
+    def _begin(self) -> None:
+        self._raw.execute("BEGIN IMMEDIATE")
+        if not self.log.not_copied:
+            write_ahead_log.rewrite_page_1(self._raw)  # the log begins anew, and page 1 tells whose it is
 
     def _do(self, job: _Job) -> None:
         before = self._raw.total_changes
