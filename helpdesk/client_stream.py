@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tornado.ioloop import IOLoop
-from tornado.iostream import IOStream
+from tornado.iostream import IOStream, StreamClosedError
 
 from helpdesk.admission import HeldMemory
 from helpdesk.errors import AppError
@@ -136,7 +136,13 @@ class ClientStream(IOStream):
     # A body in chunks.
 
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
-        """Read the head of a request, which is all that Tornado's HTTP uses this for."""
+        """Read the head of a request, which is all that Tornado's HTTP uses this for.
+
+        Nobody gets an answer on a closed connection: requests that came before it was closed are left alone. Tornado
+        would begin them all at once.
+        """
+        if self.closed():
+            raise StreamClosedError(real_error=self.error)
         self._is_after_last_chunk = False
         self._chunks = self._extensions_bytes = 0
         return super().read_until_regex(_END_OF_HEAD, max_bytes)  # type: ignore[arg-type]

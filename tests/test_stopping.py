@@ -175,3 +175,19 @@ async def test_idle_connections_do_not_hold_it_to_the_end_and_busy_ones_do(
     assert order == ["idle", "busy"]
     for _, writer in (idle, busy):
         writer.close()
+
+
+def test_requests_behind_the_last_answer_of_a_connection_are_left_alone(
+    server: RunningServer, connect: Connect
+) -> None:
+    new = b'{"title": "one of many", "description": "x"}'
+    client = connect()
+    token = json.loads(client.ask(post("/api/auth/login", LOGIN))[1])["token"]
+    client.send(post("/api/tickets", new, token) * 200)
+    answers = [client.receive()]
+    server.process.send_signal(signal.SIGTERM)
+    while answers[-1][0]:
+        answers.append(client.receive())
+    assert server.wait() == 0
+    done = server.errors.read_text().count("method=POST path=/api/tickets ")
+    assert done == len(answers) - 1 < 200
