@@ -16,7 +16,7 @@ from msgspec import inspect
 
 from helpdesk.characters import is_blank
 from helpdesk.errors import BadJson, FieldRequired, InvalidField, InvalidParam, UnknownField
-from helpdesk.messages.texts import TextRule, clean
+from helpdesk.messages.texts import TextRule, clean, too_long
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -163,7 +163,7 @@ def parse_body(kind: type[T], value: Mapping[str, Any]) -> T:
         return msgspec.convert(cleaned, kind)
     except msgspec.ValidationError as error:
         field = _field_at_fault(error, fields)
-        raise InvalidField(f"{field.name} must be {field.must_be}", field.name) from None
+        raise InvalidField(_wrong(field, cleaned.get(field.name)), field.name) from None
 
 
 _ANY_TEXT = TextRule("secret", None, "")
@@ -216,6 +216,14 @@ def _typed(field: _Field, text: str) -> Any:
     return text
 
 
+def _wrong(field: _Field, value: Any) -> str:
+    """Say what a value must be; for a text that is too long, by how much."""
+    max_length = field.text.max_length if field.text else None
+    if isinstance(value, str) and max_length is not None and len(value) > max_length:
+        return too_long(field.name, len(value), max_length)
+    return f"{field.name} must be {field.must_be}"
+
+
 def _field_at_fault(error: msgspec.ValidationError, fields: dict[str, _Field]) -> _Field:
     match = re.search(r" - at `\$\.([a-z_]+)", str(error))
     assert match is not None, f"msgspec changed its words: {error}"
@@ -247,7 +255,7 @@ def parse_query(kind: type[T], arguments: Mapping[str, Sequence[bytes]]) -> T:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
         field = _field_at_fault(error, fields)
-        raise InvalidParam(f"{field.name} must be {field.must_be}", field.name) from None
+        raise InvalidParam(_wrong(field, values.get(field.name)), field.name) from None
 
 
 def _parameter(field: _Field, raw: Sequence[bytes]) -> Any:

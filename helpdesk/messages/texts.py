@@ -32,7 +32,7 @@ def clean(name: str, text: str, rule: TextRule, refusal: type[AppError]) -> str:
     combining marks, or a control character in a line.
     """
     if rule.max_length is not None and len(text) > _COMPOSED_MAX * rule.max_length:
-        raise refusal(f"{name} must be {rule.must_be}", name)
+        raise refusal(too_long(name, len(text), rule.max_length), name)
     if "\0" in text:
         raise refusal(f"{name} must not hold the character NUL", name)
     if has_surrogate(text):
@@ -46,3 +46,9 @@ def clean(name: str, text: str, rule: TextRule, refusal: type[AppError]) -> str:
     if rule.kind == "address" and text and any(is_blank(side) for side in text.split("@")):
         raise refusal(f"{name} must be {rule.must_be}", name)
     return text if rule.kind == "name" else nfc(text)
+
+
+def too_long(name: str, length: int, max_length: int) -> str:
+    """Say by how much a text is too long, in code points, which is how lengths are counted."""
+    over = length - max_length
+    return f"{name} is {over:,} character{'s' * (over > 1)} too long: it has {length:,}, and {max_length:,} are allowed"

@@ -270,3 +270,17 @@ def test_a_username_is_ascii_as_it_was_sent(username: str) -> None:
     with pytest.raises(InvalidField) as refusal:
         parse_body(NewAccount, {"username": username, "password": "long enough"})
     assert refusal.value.field == "username"
+
+
+@pytest.mark.parametrize(
+    ("length", "message"),
+    [
+        (201, "title is 1 character too long: it has 201, and 200 are allowed"),
+        (224, "title is 24 characters too long: it has 224, and 200 are allowed"),
+        (24_820, "title is 24,620 characters too long: it has 24,820, and 200 are allowed"),
+    ],
+)
+def test_a_text_that_is_too_long_is_told_by_how_much_in_code_points(length: int, message: str) -> None:
+    with pytest.raises(InvalidField) as refusal:
+        parse_body(NewTicket, {"title": "\U0001f600" * length, "description": "x"})
+    assert refusal.value.message == message
