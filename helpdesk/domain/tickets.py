@@ -153,6 +153,11 @@ def listing(actor: Actor, now: int) -> Show[ListedTicket]:
     return listed
 
 
+def rows(conn: Connection, stamps: Sequence[Stamp]) -> list[TicketRow]:
+    """Return the tickets as they are stored: what shows them where a rule looks at them."""
+    return store.by_ids(conn, [stamp.id for stamp in stamps])
+
+
 def _filter(actor: Actor, query: TicketsQuery, words: tuple[str, ...]) -> Filter:
     return Filter(
         words=words,

@@ -13,8 +13,12 @@ from tornado.escape import parse_qs_bytes
 from tornado.web import HTTPError, RequestHandler
 
 from helpdesk import errors
+from helpdesk.db.engine import Connection
+from helpdesk.domain.idempotency import Answer
 from helpdesk.errors import AppError
+from helpdesk.handlers import plain_words as words
 from helpdesk.handlers.base import KEY
+from helpdesk.handlers.caller import always_visible
 from helpdesk.handlers.http import PAGE_HEADERS
 from helpdesk.handlers.negotiation import is_of_type, is_unencoded
 from helpdesk.handlers.password_checks import PasswordChecks
@@ -35,18 +39,45 @@ FIELDS_MAX = 50  # of a form; parsing costs by the field
 
 
 # What one may be led to after signing in.
-_PAGE = re.compile(r"/plain(?:/|/tickets/(?:new|[0-9]{1,15}))?(?:[?#][!-~]{0,1000})?")
+_PAGE = re.compile(
+    r"/plain(?:/|/tickets/(?:new|[0-9]{1,15}(?:/(?:edit|history))?)"
+    r"|/people(?:/new|/[0-9]{1,15})?|/account|/figures)?(?:[?#][!-~]{0,1000})?"
+)
+_BREAKS = re.compile(r"\r\n|[\t\n\v\f\r\x85\u2028\u2029]")
+
+PROSE = frozenset({"description", "body"})
+LINES = frozenset({"title", "tags", "name", "email"})
+SECRETS = frozenset({"password", "current_password"})
+# The fields that people type in, for showing them again outside their own form.
+LABELS = {
+    "title": "Title",
+    "description": "Description",
+    "body": "Reply",
+    "tags": "Tags",
+    "name": "Name",
+    "email": "E-mail",
+    "username": "Username",
+}
+_FIELD_KINDS = {"LABELS": LABELS, "PROSE": PROSE, "SECRETS": SECRETS}
+SHOWN_BY = {name: getattr(words, name) for name in words.__all__} | _FIELD_KINDS
 
 
 class SignInFirst(AppError):
     """Shown as the way to the sign-in page."""
 
+    status = 401
+
 
 class PlainHandler(PasswordChecks):
-    """The base of the plain pages: signed in by cookie, counted by the same buckets."""
+    """The base of the plain pages: signed in by cookie, counted by the same buckets.
+
+    No refusal costs what was typed: a handler shows its own form again (`attempt`), and what is refused before
+    that comes back in a form of its own (`write_error`).
+    """
 
     fixed_headers: ClassVar[dict[str, str]] = PAGE_HEADERS | {"Cache-Control": "no-store"}
     needs_actor = True
+    _held: AppError | None = None  # refused from the head on, but what was typed is read first
 
     def sent_token(self) -> str | None:
         """The token in the pages' own cookie."""
@@ -54,22 +85,42 @@ class PlainHandler(PasswordChecks):
 
     async def check_head(self) -> None:
         self.check_door()
-        await self.identify()
-        self.check_origin()
         method = str(self.request.method)
+        try:
+            await self.identify()
+        except errors.RateLimited as error:
+            # A stranger's body stays unread: it would cost the server what the limit is there to save.
+            if self._actor is None or method != "POST":
+                raise
+            self._held = error
+        self.check_origin()
         if method not in self._verbs:
-            raise errors.MethodNotAllowed(method[:20], ", ".join(self._verbs))
-        if method != "OPTIONS" and self.needs_actor and self._actor is None:
-            raise SignInFirst("Sign in first")
+            raise self._held or errors.MethodNotAllowed(method[:20], ", ".join(self._verbs))
+        if self._held is None and method != "OPTIONS":
+            self._held = self._role_refusal()
+        if self._held is not None and method != "POST":
+            raise self._held
         self.check_size(takes_body=method == "POST")
         if method == "POST":
             self._check_form_type()
 
+    def _role_refusal(self) -> AppError | None:
+        if self.needs_actor and self._actor is None:
+            return SignInFirst("Sign in first")
+        try:
+            self.check_role()
+        except errors.Forbidden as error:
+            return error
+        return None
+
     def prepare(self) -> None:
         super().prepare()
-        if self.request.method == "POST":
-            self._parse_form()
-            self.check_xsrf_cookie()
+        if self.request.method != "POST":
+            return
+        self._parse_form()
+        if self._held is not None:
+            raise self._held
+        self.check_xsrf_cookie()
 
     def _check_form_type(self) -> None:
         headers = self.request.headers
@@ -110,18 +161,22 @@ class PlainHandler(PasswordChecks):
         super().set_cookie(name, value, *args, **(options | {"secure": self.is_secure}))
 
     def form(self, *names: str) -> dict[str, str]:
-        """Return those fields of the form that were filled in, as they were sent.
+        """Return those fields of the form that were filled in, as they are stored.
 
         Raises InvalidField for one that stands twice or is not UTF-8. Tornado's own reading would
         replace what it cannot decode, and control characters in passwords too.
         """
         sent = {name: self.request.body_arguments.get(name, []) for name in names}
-        return {name: text for name, values in sent.items() if (text := _only_text(name, values))}
+        return {name: text for name, values in sent.items() if (text := as_typed(name, _only_text(name, values)))}
 
     def typed(self, *names: str) -> dict[str, str]:
         """Return the fields for showing the form again, also those that `form` refuses."""
         sent = {name: self.request.body_arguments.get(name, [b""])[0] for name in names}
-        return {name: value.decode("utf-8", "replace") for name, value in sent.items() if value}
+        return {name: as_typed(name, value.decode("utf-8", "replace")) for name, value in sent.items() if value}
+
+    def typed_as(self, sent_name: str, name: str) -> str:
+        """Return a field for showing it again as the field `name` of another form."""
+        return as_typed(name, self.request.body_arguments[sent_name][0].decode("utf-8", "replace"))
 
     def read_form_key(self) -> None:
         """Take the form's own key as its Idempotency-Key. Raises InvalidField for one that is none."""
@@ -130,12 +185,23 @@ class PlainHandler(PasswordChecks):
             raise errors.InvalidField("form_key must be 1 to 255 printable ASCII characters", "form_key")
         self.idempotency_key = key
 
+    async def once(self, work: Callable[[Connection], Answer], fields: dict[str, str]) -> Answer:
+        """Do what a form asks for, once for each form that was given out."""
+        self.fields = dict(fields)
+        self.read_form_key()
+        return await self.perform(work, still_visible=always_visible)
+
+    def get_template_namespace(self) -> dict[str, Any]:
+        return super().get_template_namespace() | SHOWN_BY
+
     def show(self, template: str, **values: Any) -> None:
         """Render a page; every value in it is escaped."""
         self.set_header("Content-Type", "text/html; charset=utf-8")
         shared: dict[str, Any] = {
             "actor": self._actor,
             "error": None,
+            "kept": [],
+            "kept_action": "",
             "sent": {},
             "form_key": secrets.token_urlsafe(16),
         }
@@ -145,26 +211,68 @@ class PlainHandler(PasswordChecks):
         """Do what a form asks; when it is refused, `retry` shows the form again with what was typed."""
         try:
             await act()
+        except (errors.InvalidToken, SignInFirst):
+            raise  # the form can be shown to nobody now
+        except errors.IdempotencyKeyReused:
+            again = errors.IdempotencyKeyReused(
+                "This form was sent before, with other words, and is stored; press Send to send these as well"
+            )
+            self.set_refusal(again)
+            await retry(again)
         except AppError as error:
             self.log_exception(type(error), error, error.__traceback__)
-            self._set_refusal(error)
+            self.set_refusal(error)
             await retry(error)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         _, exception, _ = kwargs.get("exc_info", (None, None, None))
-        if isinstance(exception, SignInFirst):
-            self.redirect(sign_in_page(str(self.request.uri)), status=303 if self.request.method == "POST" else 302)
+        if isinstance(exception, SignInFirst | errors.InvalidToken):
+            self._ask_to_sign_in()
             return
         error = self._as_app_error(status_code, exception)
         if isinstance(exception, HTTPError) and exception.status_code == 403:
-            error = errors.Forbidden("The form is too old or came from another site; load the page again and resend it")
-        self._set_refusal(error)
-        self.show("error.html", error=error)
+            error = errors.Forbidden(self._without_token())
+        self.set_refusal(error)
+        self.show("error.html", error=error, kept=self._kept(), kept_action=str(self.request.uri))
 
-    def _set_refusal(self, error: AppError) -> None:
+    def _without_token(self) -> str:
+        if not self.request.cookies:
+            return "Your browser sent no cookie. These pages need cookies: allow them for this site, then send again"
+        return "The form is too old, or came from another site; look it over and send it again"
+
+    def _ask_to_sign_in(self) -> None:
+        """Lead to the sign-in page; what was typed goes along, inside its form."""
+        kept = [(name, text) for name, text in self._kept() if name not in SECRETS]
+        if not any(text for name, text in kept if name in LABELS):
+            self.redirect(sign_in_page(str(self.request.uri)), status=303 if self.request.method == "POST" else 302)
+            return
+        self._actor = None
+        self.set_status(401)
+        self.show("sign_in.html", action=sign_in_page(self.request.path), kept=kept, kept_action=self.request.path)
+
+    def _kept(self) -> list[tuple[str, str]]:
+        """Return what was typed, by the names of the fields; passwords come back empty."""
+        if self.request.method != "POST":
+            return []
+        names = [name for name in self.request.body_arguments if name != "_xsrf"]
+        sent = self.typed(*names)
+        return [(name, "" if name in SECRETS else sent.get(name, "")) for name in names]
+
+    def set_refusal(self, error: AppError) -> None:
+        """Answer with the status and the headers of a refusal."""
         self.set_status(error.status)
         for name, value in error.headers.items():
             self.set_header(name, value)
+
+
+def as_typed(name: str, text: str) -> str:
+    """Return what a person typed into a field of that name.
+
+    Browsers send every line end as CRLF, whatever was typed; a tab or a line break in a one-line field is a space.
+    """
+    if name in LINES:
+        return _BREAKS.sub(" ", text)
+    return text.replace("\r\n", "\n") if name in PROSE else text
 
 
 def _only_text(name: str, values: list[bytes]) -> str:
