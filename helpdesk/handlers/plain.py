@@ -11,6 +11,14 @@ from helpdesk.domain.idempotency import Answer
 from helpdesk.errors import AppError
 from helpdesk.handlers.plain_base import PlainHandler
 from helpdesk.handlers.plain_edit import PlainEditHandler, staff
+from helpdesk.handlers.plain_history import PlainHistoryHandler
+from helpdesk.handlers.plain_people import (
+    PlainAccountHandler,
+    PlainFiguresHandler,
+    PlainNewPersonHandler,
+    PlainPeopleHandler,
+    PlainPersonHandler,
+)
 from helpdesk.handlers.plain_sessions import PlainLoginHandler, PlainLogoutHandler, PlainRegisterHandler
 from helpdesk.handlers.plain_ticket import REPEAT_MS, AlreadySent, PlainTicketHandler
 from helpdesk.messages.fields import PRIORITIES, STATUSES
@@ -114,4 +122,10 @@ PLAIN_ROUTES: tuple[tuple[str, type[PlainHandler]], ...] = (
     (r"/plain/tickets/new", PlainNewTicketHandler),
     (r"/plain/tickets/([^/]+)", PlainTicketHandler),
     (r"/plain/tickets/([^/]+)/edit", PlainEditHandler),
+    (r"/plain/tickets/([^/]+)/history", PlainHistoryHandler),
+    (r"/plain/people", PlainPeopleHandler),
+    (r"/plain/people/new", PlainNewPersonHandler),
+    (r"/plain/people/([^/]+)", PlainPersonHandler),
+    (r"/plain/account", PlainAccountHandler),
+    (r"/plain/figures", PlainFiguresHandler),
 )
