@@ -144,7 +144,7 @@ function renamed() {
 /** What another tab did. */
 const session_hooks = {
   signed_in(user_id, token) {
-    if (session.user()?.id !== user_id) { location.reload(); return; }
+    if (session.user()?.id !== user_id) { session.forget_tab(); location.reload(); return; }
     session.take_token(token);
     close_sign_in(true);
   },

@@ -34,14 +34,25 @@ export function use_session_hooks(given) { hooks = given; }
 
 /** Read the desk's facts and the person behind a kept token. Raises ApiError only when the server is lost. */
 export async function begin() {
-  use(tab.get(TOKEN) || local.get(TOKEN) || (await token_of_another_tab()));
-  const [facts, person] = await Promise.all([
-    api.get("/api/_meta"),
-    token ? api.get("/api/me").catch(refused) : null,
-  ]);
+  const [facts, person] = await Promise.all([api.get("/api/_meta"), person_of_a_token()]);
   meta = facts.body;
-  me = person?.body ?? null;
+  me = person;
+  use(token);
   if (me) keep_for_tab();
+}
+
+/** The person behind the first token that still works: this tab's, this device's, or another tab's. */
+async function person_of_a_token() {
+  for (const find of [() => tab.get(TOKEN), () => local.get(TOKEN), token_of_another_tab]) {
+    const found = await find();
+    if (!found) continue;
+    use(found);
+    const answer = await api.get("/api/me").catch(refused);
+    if (answer) return answer.body;
+    forget_token();
+  }
+  use("");
+  return null;
 }
 
 /** @param {string} path @param {any} body @param {string} key @param {boolean} keep on this device, not only in this browser's tabs */
@@ -62,6 +73,9 @@ export async function renew_token(password) {
 /** A token that another tab got for the same person. @param {string} fresh */
 export function take_token(fresh) { take(fresh, me); }
 
+/** Somebody else has signed in, in another tab: when this one is loaded again, it takes their token. */
+export const forget_tab = () => tab.remove(TOKEN);
+
 /** End the token at the server, then here and in the other tabs. A lost server does not keep anyone signed in here. */
 export async function sign_out() {
   await api.call("/api/auth/logout", { method: "POST", signal: api.after(5000) }).catch(() => null);
@@ -73,8 +87,8 @@ export async function sign_out() {
 export function drop() {
   flush_drafts();
   forget_token();
-  use("");
   me = null;
+  use("");
 }
 
 /** @param {any} person as PATCH /api/me answered */
@@ -101,25 +115,23 @@ function token_of_another_tab() {
 /** @param {string} fresh @param {any} person */
 function take(fresh, person) {
   forget_token();
-  use(fresh);
   me = person;
+  use(fresh);
   keep_for_tab();
 }
 function use(value) {
   token = value;
-  api.use_token(token);
+  api.use_token(token, me?.id ?? null);
 }
 /** A tab keeps its token through reloads, also when it is the last one. */
 function keep_for_tab() { if (local.get(TOKEN) !== token) tab.set(TOKEN, token); }
 
+/** The one in use; a newer one that another tab keeps on this device stays. */
 function forget_token() {
-  tab.remove(TOKEN);
-  local.remove(TOKEN);
+  for (const store of [tab, local]) if (store.get(TOKEN) === token) store.remove(TOKEN);
 }
 
 function refused(error) {
   if (error.status !== 401) throw error;
-  forget_token();
-  use("");
   return null;
 }
