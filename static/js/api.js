@@ -5,7 +5,7 @@
 export class ApiError extends Error {
   /** @param {number} status @param {any} body @param {Headers} [headers] */
   constructor(status, body, headers) {
-    const error = body?.error ?? { code: "NO_ANSWER", message: "The server cannot be reached." };
+    const error = body?.error ?? { code: "NO_ANSWER", message: is_lost(status) ? "The server cannot be reached." : `The answer was ${status}, without a reason.` };
     super(error.message);
     this.status = status;
     /** @type {string} */ this.code = error.code;
@@ -15,7 +15,8 @@ export class ApiError extends Error {
   }
 }
 
-/** @typedef {{method?: string, body?: any, key?: string, headers?: Record<string, string>, signal?: AbortSignal, quick?: boolean}} Options */
+/** @typedef {{method?: string, body?: any, key?: string, headers?: Record<string, string>, signal?: AbortSignal, quick?: boolean, by?: number|null}} Options
+ * `by` is the person for whom it is sent: whoever is signed in when it begins, where it is left out */
 /** @typedef {{status: number, headers: Headers, body: any}} Answer */
 
 const TIMEOUT_MS = 20_000;
@@ -24,6 +25,8 @@ const LEAVING_MS = 5000;
 const BACKOFF_S = [1, 2, 4, 8, 15];
 
 let token = "";
+/** Whose token it is. @type {number|null} */
+let owner = null;
 /** Measured from the Date header: the SLA clocks run by the server's clock, not by a wrong one here. */
 let skew_ms = 0;
 /** Resolves true when the person has signed in again, so that the request can be repeated. @type {() => Promise<boolean>} */
@@ -33,8 +36,13 @@ let is_leaving = false;
 /** @type {(wait: {until: number, why: "busy"|"lost", retry: () => void, cancel: () => void}|null) => void} */
 let on_wait = () => {};
 
-/** @param {string} value */
-export function use_token(value) { token = value; }
+/** @param {string} value @param {number|null} person whose it is, null for nobody that is known yet */
+export function use_token(value, person) {
+  token = value;
+  owner = person;
+}
+/** Who is signed in: what takes several requests passes this on with each of them. */
+export const sender = () => owner;
 /** @param {{unauthenticated: typeof on_unauthenticated, waiting: typeof on_wait}} hooks */
 export function use_hooks(hooks) {
   on_unauthenticated = hooks.unauthenticated;
@@ -58,11 +66,14 @@ export const patch = (path, body, options) => call(path, { method: "PATCH", body
 
 /**
  * Send until there is an answer. Repeats carry the same Idempotency-Key, so a retry never acts twice.
- * `quick` gives up rather than wait: for what nobody asked for in so many words. Raises ApiError outside 2xx and 304.
+ * `quick` gives up rather than wait: for what nobody asked for in so many words. Raises ApiError outside 2xx
+ * and 304, and where somebody else is signed in by now: nothing goes out under another name.
  * @param {string} path @param {Options} [options] @returns {Promise<Answer>}
  */
 export async function call(path, options = {}) {
+  const { by = owner } = options;
   for (let lost = 0; ; ) {
+    if (by !== null && by !== owner) throw new ApiError(401, { error: { code: "SIGNED_OUT", message: "The person who wrote this is not signed in any more." } });
     const sent_with = token;
     const answer = await send(path, options).catch((error) => {
       if (options.signal?.aborted) throw error;
@@ -71,14 +82,15 @@ export async function call(path, options = {}) {
     if (answer?.status === 401 && !path.startsWith("/api/auth/")) {
       if (sent_with !== token || (sent_with && (await on_unauthenticated()))) continue;
     }
-    if (answer && answer.status !== 429 && answer.status !== 503) return accepted(answer);
+    const is_away = !answer || is_lost(answer.status);
+    if (answer && !is_away && answer.status !== 429 && answer.status !== 503) return accepted(answer);
     // Failed sign-ins wait for minutes, which a person is told rather than kept waiting.
     if (options.quick || (answer && /\/(login|register)$/.test(path))) throw new ApiError(answer?.status ?? 0, answer?.body ?? null, answer?.headers);
     const asked = Number(answer?.headers.get("Retry-After"));
-    const wait_s = answer ? asked || 1 : BACKOFF_S[Math.min(lost, BACKOFF_S.length - 1)];
-    lost = answer ? 0 : lost + 1;
-    const go_on = await waited(wait_s, answer ? "busy" : "lost", options.signal);
-    if (!go_on) throw new ApiError(answer?.status ?? 0, answer?.body ?? null, answer?.headers);
+    const wait_s = is_away ? BACKOFF_S[Math.min(lost, BACKOFF_S.length - 1)] : asked || 1;
+    lost = is_away ? lost + 1 : 0;
+    const go_on = await waited(wait_s, is_away ? "lost" : "busy", options.signal);
+    if (!go_on && (by === null || by === owner)) throw new ApiError(answer?.status ?? 0, answer?.body ?? null, answer?.headers);
   }
 }
 
@@ -123,6 +135,9 @@ function standing_headers(body, key) {
     ...(key && { "Idempotency-Key": key }),
   };
 }
+
+/** Whether there was no answer of the desk's own: none at all, or a proxy's that did not get one. @param {number} status */
+const is_lost = (status) => status === 0 || status === 502 || status === 504;
 
 /** @param {Answer} answer @returns {Answer} */
 function accepted(answer) {

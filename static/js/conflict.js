@@ -11,6 +11,9 @@ import { sort_edit } from "./merge.js";
 
 /**
  * @typedef {{ticket: any, outcome: "saved"|"merged"|"chosen"|"kept_theirs"|"undecided", typed?: Record<string, string>}} Saved
+ * @typedef {{key?: string, by?: number|null, ask?: (current: any, clashes: any[]) => Promise<any>}} SaveOptions
+ * `ask` gives null to keep theirs without asking; `by` is the person for whom it is saved
+ *
  * "undecided": the person left the choice, with the texts as they were typed there; nothing was sent
  */
 
@@ -20,13 +23,14 @@ const FIELD_NAMES = /** @type {Record<string, string>} */ ({ title: "Title", des
 /**
  * @param {any} base the ticket that the edit began from
  * @param {Record<string, any>} edits under PATCH's names
- * @param {{key?: string, ask?: (current: any, clashes: any[]) => Promise<any>}} [options] `ask` null-like: report instead of asking
+ * @param {SaveOptions} [options]
  * @returns {Promise<Saved>}
  */
 export function save(base, edits, options = {}) {
   // One after the other: a second edit begins from what the first one made.
   const before = queues.get(base.id) ?? Promise.resolve();
-  const saving = before.then(() => save_now(own_version(base), edits, options));
+  const given = { by: api.sender(), ...options };
+  const saving = before.then(() => save_now(own_version(base), edits, given));
   const settled = saving.then(() => {}, () => {});
   queues.set(base.id, settled);
   settled.then(() => { if (queues.get(base.id) === settled) queues.delete(base.id); });
@@ -51,15 +55,15 @@ function remember(before, after) {
   if (own.size > OWN_MAX) own.delete([...own.keys()][0]);
 }
 
-/** @param {any} base @param {Record<string, any>} edits @param {{key?: string, ask?: (current: any, clashes: any[]) => Promise<any>}} options @returns {Promise<Saved>} */
-async function save_now(base, edits, { key = api.new_key(), ask = choose }) {
+/** @param {any} base @param {Record<string, any>} edits @param {SaveOptions} options @returns {Promise<Saved>} */
+async function save_now(base, edits, { key = api.new_key(), ask = choose, by }) {
   let from = base;
   let to_send = edits;
   /** @type {"saved"|"merged"|"chosen"} */
   let outcome = "saved";
   for (;;) {
     try {
-      const answer = await api.patch(`/api/tickets/${base.id}`, { version: from.version, ...to_send }, { key });
+      const answer = await api.patch(`/api/tickets/${base.id}`, { version: from.version, ...to_send }, { key, by });
       remember(from, answer.body);
       return { ticket: answer.body, outcome };
     } catch (error) {

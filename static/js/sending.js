@@ -10,20 +10,21 @@ export const outbox = new Outbox({ store: local, tab: api.new_key(), deliver });
 /** @param {import("./outbox.js").Letter} letter @param {(done: Partial<import("./outbox.js").Letter>) => void} progress */
 async function deliver(letter, progress) {
   const { ticket_id, body, parent, internal, key } = letter;
+  const by = api.sender();
   if (!letter.comment) {
     const fields = { body, ...(parent !== null && { parent }), ...(internal && { internal }) };
-    const answer = await told(() => api.post(`/api/tickets/${ticket_id}/comments`, fields, { key }), "Not sent");
+    const answer = await told(() => api.post(`/api/tickets/${ticket_id}/comments`, fields, { key, by }), "Not sent");
     letter.comment = answer.body;
     progress({ comment: answer.body });
   }
-  if (letter.then) await told(() => set_status(ticket_id, letter.then), "It was sent, but the status was not set");
+  if (letter.then) await told(() => set_status(ticket_id, letter.then, by), "It was sent, but the status was not set");
 }
 
-/** @param {number} id @param {string} status */
-async function set_status(id, status) {
-  const { body: ticket } = await api.get(`/api/tickets/${id}`);
+/** @param {number} id @param {string} status @param {number|null} by */
+async function set_status(id, status, by) {
+  const { body: ticket } = await api.get(`/api/tickets/${id}`, { by });
   if (ticket.status === status) return;
-  const { outcome } = await save(ticket, { status }, { ask: async () => null });
+  const { outcome } = await save(ticket, { status }, { by, ask: async () => null });
   if (outcome === "kept_theirs") note(`Someone else set the status of ticket ${id} meanwhile; theirs stays.`);
 }
 
