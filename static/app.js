@@ -19,6 +19,7 @@ import { outbox, send_for } from "./js/sending.js";
 import { shell } from "./js/shell.js";
 import { close_sign_in, sign_in_again } from "./js/sign_in_dialog.js";
 import { wear_theme } from "./js/theme.js";
+import { is_composing } from "./js/typing.js";
 import { home_path, standing_views } from "./js/views.js";
 
 const app = /** @type {HTMLElement} */ (document.getElementById("app"));
@@ -201,7 +202,7 @@ async function begin() {
   }
   start_keys();
   document.addEventListener("keydown", (event) => {
-    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && !dialog_is_open()) { event.preventDefault(); open_palette(); }
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && !is_composing(event) && !dialog_is_open()) { event.preventDefault(); open_palette(); }
   });
   dress();
   router.start(routes, turn_away, (path) => frame?.at(path));

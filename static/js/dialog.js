@@ -1,6 +1,7 @@
 // Modal dialogs on the platform's <dialog>, which traps focus and gives it back.
 import { h, uid } from "./dom.js";
 import { icon } from "./icons.js";
+import { is_composing } from "./typing.js";
 
 /**
  * Show a dialog; resolves with what `close` was given, undefined when it was dismissed.
@@ -39,6 +40,19 @@ export function close_outside(box, holds = () => false) {
   };
   box.addEventListener("pointerdown", (event) => { began_outside = is_outside(event); });
   box.addEventListener("click", (event) => { if (began_outside && is_outside(event) && !holds()) box.close(); });
+}
+
+/**
+ * Let a modal keep Esc for itself. Its `cancel` event alone cannot: browsers close a modal at the second Esc in a
+ * row, whatever was said to the first.
+ * @param {HTMLDialogElement} box @param {() => boolean} keeps whether the modal is to stay, asked at each Esc
+ */
+export function keep_escape(box, keeps) {
+  box.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !is_composing(event) && keeps()) event.preventDefault();
+  });
+  // What else asks a modal to close, such as the back gesture of a phone.
+  box.addEventListener("cancel", (event) => { if (keeps()) event.preventDefault(); });
 }
 
 /** Ask yes or no. @param {string} title @param {string} text @param {string} yes the button's words @returns {Promise<boolean>} */

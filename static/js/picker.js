@@ -1,5 +1,5 @@
 // Choose from a list, by mouse, touch or keyboard: status, priority, assignee, tags. Type to narrow.
-import { close_outside } from "./dialog.js";
+import { close_outside, keep_escape } from "./dialog.js";
 import { fill, h, uid } from "./dom.js";
 import { folded } from "./folding.js";
 import { icon } from "./icons.js";
@@ -13,7 +13,7 @@ import { is_composing } from "./typing.js";
  * `fresh` makes an option of typed text that is not in the list
  * @returns {Promise<any>}
  */
-export function pick({ title, options, value, multiple = false, anchor = null, fresh = () => null }) {
+export function pick({ title, options, value, multiple = false, anchor = null, fresh }) {
   return new Promise((resolve) => {
     const all = [...options];
     const chosen = new Set(multiple ? value : []);
@@ -25,11 +25,20 @@ export function pick({ title, options, value, multiple = false, anchor = null, f
     const list = h("ul.picker__list", { role: "listbox", id: list_id, "aria-label": title, "aria-multiselectable": multiple ? "true" : null });
     const warning = h("span.picker__warning.muted", { role: "status" });
     const box = h("dialog.picker", { "aria-label": title }, input, list,
-      multiple && h("div.picker__foot", warning, h("button.button.button--primary", { onclick: () => finish([...chosen]) }, "Done")));
+      multiple && h("div.picker__foot", warning, h("button.button.button--primary", { onclick: done }, "Done")));
 
     function finish(answer) { result = answer; box.close(); }
+    /** What stands typed is chosen too, where typing makes something. */
+    function done() {
+      const typed = input.value.trim();
+      const made = typed && fresh ? all.find((o) => o.label.toLowerCase() === typed.toLowerCase()) ?? fresh(typed) : null;
+      if (typed && fresh && !made) { warning.textContent = `“${typed}” cannot be taken.`; input.focus(); return; }
+      if (made) chosen.add(made.value);
+      finish([...chosen]);
+    }
     function take(option) {
       warning.textContent = "";
+      is_warned = false;
       if (!multiple) return finish(option.value);
       if (!all.includes(option)) all.push(option);
       if (!chosen.delete(option.value)) chosen.add(option.value);
@@ -41,7 +50,7 @@ export function pick({ title, options, value, multiple = false, anchor = null, f
       const typed = input.value.trim().toLowerCase();
       const wanted = folded(typed);
       shown = all.filter((o) => folded(`${o.label} ${o.hint ?? ""}`).includes(wanted));
-      const made = typed && !all.some((o) => o.label.toLowerCase() === typed) ? fresh(input.value.trim()) : null;
+      const made = typed && !all.some((o) => o.label.toLowerCase() === typed) ? fresh?.(input.value.trim()) : null;
       if (made) shown.push(made);
       at = Math.min(at, Math.max(0, shown.length - 1));
       const is_on = (o) => (multiple ? chosen.has(o.value) : o.value === value);
@@ -64,18 +73,21 @@ export function pick({ title, options, value, multiple = false, anchor = null, f
       if (is_composing(event)) return;
       if (event.key === "ArrowDown") move(at + 1);
       else if (event.key === "ArrowUp") move(at - 1);
-      else if (event.key === "Enter" && multiple && (event.ctrlKey || event.metaKey || (!input.value && !shown.length))) finish([...chosen]);
+      else if (event.key === "Enter" && multiple && (event.ctrlKey || event.metaKey || (!input.value && !shown.length))) done();
       else if (event.key === "Enter" && shown[at]) take(shown[at]);
       else return;
       event.preventDefault();
     });
     const is_changed = () => multiple && (chosen.size !== value.length || value.some((v) => !chosen.has(v)));
     close_outside(box, () => is_changed() || input.value !== "");
+    let is_warned = false;
     // Esc takes back what was done last: typed text, then, when it is pressed again, the choice.
-    box.addEventListener("cancel", (event) => {
-      if (input.value) { input.value = ""; paint(); } else if (is_changed() && !warning.textContent) warning.textContent = "Esc again leaves them as they were.";
-      else return;
-      event.preventDefault();
+    keep_escape(box, () => {
+      if (input.value) { input.value = ""; paint(); return true; }
+      if (is_warned || !is_changed()) return false;
+      is_warned = true;
+      warning.textContent = "Esc again leaves them as they were.";
+      return true;
     });
     box.addEventListener("close", () => { box.remove(); resolve(result); });
     at = Math.max(0, multiple ? 0 : all.findIndex((o) => o.value === value));

@@ -1,4 +1,5 @@
 // Signing in again over the page, when the token has ended: nothing on the page is lost.
+import { keep_escape } from "./dialog.js";
 import { h } from "./dom.js";
 import { renew_token, user } from "./session.js";
 
@@ -40,7 +41,7 @@ export function sign_in_again() {
     function close(again) {
       clearTimeout(timer);
       open = null;
-      box.close();
+      box.close(); // gives the focus back
       box.remove();
       resolve(again);
     }
@@ -59,7 +60,8 @@ export function sign_in_again() {
       }
     }
 
-    box.addEventListener("cancel", (event) => event.preventDefault());
+    keep_escape(box, () => true);
+    box.addEventListener("close", () => { if (box.isConnected) box.showModal(); }); // closed by nobody's answer
     box.addEventListener("keydown", quiet);
     document.body.append(box);
     box.showModal();
