@@ -83,7 +83,7 @@ def _add(rows: Rows, ticket_id: int, history: History) -> None:
             (comment_id, ticket_id, None, comment.author + 1, comment.body, comment.internal, comment.at)
         )
         words = index_text(comment.body)
-        search_rows.append((n, "", "" if comment.internal else words, words if comment.internal else ""))
+        search_rows.append((comment_id, "", "" if comment.internal else words, words if comment.internal else ""))
         entries.append((comment.author + 1, "commented", {"comment_id": comment_id}, 1, comment.at, comment.internal))
         internal_count += comment.internal
         if not comment.internal:

@@ -37,7 +37,7 @@ async def make_old(api: Api) -> None:
         conn.execute(users.update().values(name_key="???"))
         if is_sqlite(conn):
             conn.execute(text("INSERT INTO search (search) VALUES ('delete-all')"))
-            conn.execute(text("INSERT INTO search (rowid, title) SELECT id << 24, 'oldword' FROM tickets"))
+            conn.execute(text("INSERT INTO search (rowid, title) SELECT id << 32, 'oldword' FROM tickets"))
             conn.execute(text("INSERT INTO words VALUES ('oldword')"))
         else:
             conn.execute(text("UPDATE search SET words = array_to_tsvector(array['toldword'])"))

@@ -166,7 +166,7 @@ def index_tickets(target: Connection, place: Place, *, limit: int, words: Words)
 
 
 def index_comments(target: Connection, place: Place, *, limit: int, words: Words) -> Place:
-    """The same for the comments, each numbered among those of its ticket."""
+    """Index the texts of the next comments of the target; as `copy_batch`."""
     return _index(target, place, documents_of.of_comments, limit, words)
 
 

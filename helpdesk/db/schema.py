@@ -249,8 +249,8 @@ search_state = Table(
     Column("done", BigInteger, nullable=False),
 )
 
-# The search index on SQLite. `rowid` is `ticket id << 24 | document`: document 0 is the ticket's own
-# text, document n its n-th comment, so a word leads to its ticket without a join. Contentless: the
+# The search index on SQLite. `rowid` is `ticket id << 32 | document`: document 0 is the ticket's own
+# text, any other the comment with that id, so a word leads to its ticket without a join. Contentless: the
 # words are those of helpdesk/domain/words.py, and what they came from stands in the tables above. The
 # `owner` is the id of the ticket's creator, so that requesters' searches pass over all others. The
 # tokenizer leaves every non-ASCII character alone, since Python has done its work already. `words`
@@ -291,7 +291,7 @@ CREATE TABLE misdated_tickets (
 _TSVECTOR = """
 CREATE TABLE search (
     ticket_id bigint NOT NULL REFERENCES tickets (id),
-    document integer NOT NULL,
+    document bigint NOT NULL,
     words tsvector NOT NULL,
     CONSTRAINT pk_search PRIMARY KEY (ticket_id, document)
 )

@@ -39,7 +39,7 @@ def add(conn: Connection, actor: Actor, ticket_id: int, new: NewComment, *, now:
         created_at=now,
     )
     ticket = _counted(conn, actor, ticket, internal=internal, now=now)
-    _index(conn, ticket, new.body, internal=internal)
+    _index(conn, ticket, comment_id, new.body, internal=internal)
     timeline.record(
         conn,
         ticket_id=ticket.id,
@@ -88,12 +88,12 @@ def _counted(conn: Connection, actor: Actor, ticket: TicketRow, *, internal: boo
     return after
 
 
-def _index(conn: Connection, ticket: TicketRow, body: str, *, internal: bool) -> None:
+def _index(conn: Connection, ticket: TicketRow, comment_id: int, body: str, *, internal: bool) -> None:
     words = index_text(body)
     if internal:
-        search.add(conn, ticket.id, ticket.comment_count, owner_id=ticket.creator_id, internal=words)
+        search.add(conn, ticket.id, comment_id, owner_id=ticket.creator_id, internal=words)
     else:
-        search.add(conn, ticket.id, ticket.comment_count, owner_id=ticket.creator_id, body=words)
+        search.add(conn, ticket.id, comment_id, owner_id=ticket.creator_id, body=words)
 
 
 def page(conn: Connection, actor: Actor, ticket_id: int, query: CommentsQuery) -> CommentPage:

@@ -1,6 +1,6 @@
 """Which words stand in which ticket: FTS5 on SQLite, tsvector on PostgreSQL, the same answers from both.
 
-A document is a ticket's own text (number 0) or its n-th comment. Words come from domain/words.py;
+A document is a ticket's own text (number 0) or a comment (its id). Words come from domain/words.py;
 nothing a person typed is ever read as a search engine's syntax.
 """
 

@@ -30,7 +30,10 @@ _COMMENT_TEXTS = (
 
 
 class Document(NamedTuple):
-    """One text of a ticket that `owner_id` created; its places hold words with blanks between."""
+    """One text of a ticket that `owner_id` created; its places hold words with blanks between.
+
+    `number` is 0 for the ticket's own text, and the id of the comment for a comment's.
+    """
 
     ticket_id: int
     number: int
@@ -61,13 +64,11 @@ def of_tickets(conn: Connection, after: Key, *, limit: int, words: Words) -> tup
 
 
 def of_comments(conn: Connection, after: Key, *, limit: int, words: Words) -> tuple[list[Document], Key]:
-    """Return the same of the next comments, each numbered among those of its ticket."""
-    ticket_id, comment_id, number = after or (0, 0, 0)
+    """Return the same of the next comments."""
+    ticket_id, comment_id = after or (0, 0)
     rows = conn.execute(_COMMENT_TEXTS, {"ticket_id": ticket_id, "comment_id": comment_id, "limit": limit}).all()
     documents = []
     for row in rows:
-        number = number + 1 if row.ticket_id == ticket_id else 1
-        ticket_id = row.ticket_id
         texts = {"internal" if row.internal else "body": words(row.body)}
-        documents.append(Document(ticket_id, number, row.creator_id, **texts))
-    return documents, (ticket_id, rows[-1].id, number) if rows else after
+        documents.append(Document(row.ticket_id, row.id, row.creator_id, **texts))
+    return documents, (rows[-1].ticket_id, rows[-1].id) if rows else after

@@ -11,7 +11,7 @@ from helpdesk.db.engine import Connection
 from helpdesk.db.sqlite_connection import driver
 from helpdesk.db.ticket_lists import Scope
 
-DOCUMENT_BITS = 24  # room for 16 million comments a ticket and 2**39 tickets in SQLite's 64-bit rowid
+DOCUMENT_BITS = 32  # room for 2**32 comments and 2**31 tickets in SQLite's 64-bit rowid
 _DOCUMENTS = 1 << DOCUMENT_BITS
 # FTS5 has lists of its own for beginnings this short (`prefix` in the schema); for a longer one it
 # merges the lists of all words that begin so before it gives the first row (measured at a million
