@@ -12,10 +12,14 @@ from helpdesk.db.timeline import EntryRow
 from helpdesk.domain import views
 from helpdesk.domain.access import Actor, visible_ticket
 from helpdesk.domain.words import found_words, query_words
+from helpdesk.errors import TooSlow
 from helpdesk.folding import fold
 from helpdesk.messages.timeline import EntryPage, TimelineQuery
 
 _SCAN_STEP = 20  # entries read at once while searching; with the longest texts they have 3 MB
+# Characters that one search looks through at most (an entry counts for ENTRY_MIN, however short): 2 to 5 s of CPU,
+# which no statement's deadline would end. A ticket of 1,250 edits of the longest description has as many.
+SEARCHED_MAX, ENTRY_MIN = 50_000_000, 500
 _FEW_WORDS = 8  # that are looked for in a text before it is taken apart
 _KEPT_TEXTS = 64  # texts that a search remembers: an old value is nearly always the new one of the entry before
 
@@ -23,7 +27,8 @@ _KEPT_TEXTS = 64  # texts that a search remembers: an old value is nearly always
 def page(conn: Connection, actor: Actor, ticket_id: int, query: TimelineQuery) -> EntryPage:
     """A page of what happened to a ticket, oldest first.
 
-    Raises NotFound. `query.q` is searched in action, actor and data, with the rules of the search.
+    `query.q` is searched in action, actor and data, with the rules of the search. Raises NotFound, and
+    TooSlow where that would be more than SEARCHED_MAX characters.
     """
     ticket = visible_ticket(conn, actor, ticket_id)
     internal = actor.is_staff or not ticket.internal_count  # else nothing has to be left out
@@ -48,9 +53,12 @@ def _search(
     conn: Connection, ticket_id: int, query: TimelineQuery, words: tuple[str, ...], wanted: int, *, internal: bool
 ) -> list[EntryRow]:
     found: list[EntryRow] = []
-    skipped, after, finder = 0, 0, _Finder(words)
+    skipped, after, searched, finder = 0, 0, 0, _Finder(words)
     while rows := store.of_ticket_after(conn, ticket_id, after, internal=internal, limit=_SCAN_STEP):
         for row in rows:
+            searched += max(ENTRY_MIN, len(row.data))
+            if searched > SEARCHED_MAX:
+                raise TooSlow
             if query.action not in (None, row.action) or not finder.matches(row):
                 continue
             if skipped < query.offset:

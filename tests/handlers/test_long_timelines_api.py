@@ -96,6 +96,24 @@ async def test_a_word_that_stands_nowhere_is_looked_for_without_taking_texts_apa
     assert len(found.json["items"]) == 20 and len(taken_apart) <= 22  # each text once: an old one was new before
 
 
+async def test_a_search_of_a_timeline_ends_after_so_many_characters(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = await api.token("agent")
+    await edited(api, token, 5)
+    for n in range(5):
+        await api.post("/api/tickets/1/comments", {"body": f"c{n}"}, token=token)
+
+    async def status(query: str) -> int:
+        return (await api.get(f"/api/tickets/1/timeline?{query}", token=token)).status
+
+    assert await status("q=zzz") == 200
+    monkeypatch.setattr(timeline_pages, "SEARCHED_MAX", 5 * 2 * len(LONG))
+    assert [await status(query) for query in ("q=zzz", "q=printer&limit=2", "limit=100")] == [503, 200, 200]
+    monkeypatch.setattr(timeline_pages, "SEARCHED_MAX", 10 * 2 * len(LONG))
+    assert await status("q=zzz") == 200
+    monkeypatch.setattr(timeline_pages, "ENTRY_MIN", 2 * 2 * len(LONG))  # many short entries cost as much
+    assert await status("q=zzz") == 503
+
+
 async def test_a_timeline_is_searched_by_the_rules_of_the_search(api: Api) -> None:
     token = await api.token("agent")
     await api.ticket(token, title="Wi-Fi über Łódź", description="It is re-connected\nnever.")
