@@ -25,7 +25,8 @@ check-pythons:
 	done
 
 # Everything that must be the same on both engines, on PostgreSQL; then the cluster and what breaks it.
-ON_BOTH := tests/handlers tests/domain tests/jobs tests/test_live.py tests/test_state_machine.py tests/test_schemathesis.py
+ON_BOTH := tests/handlers tests/domain tests/jobs tests/db/test_list_answers.py tests/test_live.py \
+	tests/test_state_machine.py tests/test_schemathesis.py
 test-cluster: $(VENV)/.dev-ready cluster-servers
 	$(BIN)/pytest -n auto --dist loadfile --engine postgresql $(ON_BOTH)
 	$(BIN)/pytest -n auto --dist loadfile tests/cluster $(ARGS)

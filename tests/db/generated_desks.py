@@ -105,6 +105,7 @@ def _passes(one: Known, where: Filter, now: int) -> bool:
         and (not where.unassigned or row.assignee_id is None)
         and (where.tag is None or where.tag in row.tags.split())
         and where.breached in (None, breached)
+        and where.without_id != row.id
         and _has_all(one.everything if where.scope == "everything" else one.public, where.words)
     )
 
