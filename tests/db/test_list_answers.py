@@ -14,6 +14,9 @@ from helpdesk.db import sqlite_lists, ticket_facts, ticket_pages
 from helpdesk.db.engine import Connection, is_sqlite
 from helpdesk.db.search import fts5_pages, id_ranges
 from helpdesk.db.ticket_lists import Filter, Order
+from helpdesk.domain import tickets
+from helpdesk.domain.access import Actor
+from helpdesk.messages.tickets import NewTicket
 from tests.conftest import START
 from tests.databases import Databases
 from tests.db import generated_desks
@@ -50,6 +53,7 @@ WAYS: dict[str, list[tuple[Any, str, float]]] = {
         (fts5_pages, "ASKED_FAR", NEVER),
         (fts5_pages, "ASKED_NEAR", NEVER),
     ],
+    "one word weighed": [(fts5_pages, "FIRST_RANGES", 0), (fts5_pages, "WEIGHED_MAX", 1)],
     "words asked for": [
         (sqlite_lists, "QUICK", 3),
         (fts5_pages, "FIRST_RANGES", 0),
@@ -97,6 +101,24 @@ def check(conn: Connection, known: list[generated_desks.Known], where: Filter, r
     }
     found = ticket_pages.page(conn, where, order, **asked)
     assert found == generated_desks.page(known, where, order, **asked), (where, order, asked)
+
+
+@pytest.mark.parametrize("column", SORTS)
+def test_a_query_may_have_hundreds_of_words(
+    databases: Databases, conn: Connection, monkeypatch: pytest.MonkeyPatch, column: str
+) -> None:
+    """Each is in one ticket of many, so that by their shares together no ticket is left."""
+    monkeypatch.setattr(fts5_pages, "FIRST_RANGES", 0)
+    generated_desks.make(databases, conn, seed=9, count=40)
+    words = tuple(chr(0x4E00 + n) for n in range(499))
+    with databases.transaction(conn):
+        agent = Actor(4, "agent0", None, "agent")
+        new = NewTicket("All of them", " ".join(words))
+        made = tickets.create(conn, agent, new, now=START, may_set_sla=False).ticket.id
+    with databases.transaction(conn):
+        for where in (Filter(words=words), Filter(words=words, status=("open",)), Filter(words=(*words, "zz"))):
+            found = ticket_pages.page(conn, where, Order(column), now=START, limit=20, offset=0)
+            assert [stamp.id for stamp in found] == ([] if "zz" in where.words else [made])
 
 
 @pytest.mark.sqlite
