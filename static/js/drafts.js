@@ -130,6 +130,11 @@ export class Draft {
   }
 }
 
+/** Let this tab go on with one that was seen in a list. @param {Kept} kept */
+export function go_on_with({ user_id, name, id }) {
+  tab.set(`${STEM}${user_id}.${name}`, id);
+}
+
 /** Throw one away, seen in a list. @param {Kept} kept */
 export function discard({ user_id, name, id }) {
   local.remove(`${STEM}${user_id}.${name}${id ? `/${id}` : ""}`);

@@ -2,7 +2,7 @@
 import { ago } from "./clock.js";
 import { confirmed } from "./dialog.js";
 import { fill, h } from "./dom.js";
-import { discard, drafts_of, on_drafts } from "./drafts.js";
+import { discard, drafts_of, go_on_with, on_drafts } from "./drafts.js";
 import { icon } from "./icons.js";
 import { outbox } from "./sending.js";
 import { user } from "./session.js";
@@ -24,8 +24,8 @@ export function drafts_view() {
   const list = h("ol.unsent");
   const element = h("section.page.page--narrow", h("header.page__header", h("h1.page__title", "Unsent")), list);
 
-  const item = (label, href, state, text, acts) =>
-    h("li.unsent__item", h("h2.unsent__title", h("a", { href }, label)), h("p.muted", state), h("p.unsent__text", { dir: "auto" }, text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text), h("div.unsent__acts", acts));
+  const item = (label, href, state, text, acts, onclick = () => {}) =>
+    h("li.unsent__item", h("h2.unsent__title", h("a", { href, onclick }, label)), h("p.muted", state), h("p.unsent__text", { dir: "auto" }, text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text), h("div.unsent__acts", acts));
 
   function paint() {
     const letters = outbox.letters().map((letter) =>
@@ -36,7 +36,7 @@ export function drafts_view() {
     const drafts = drafts_of(user().id).map((kept) => {
       const { label, href } = place_of(kept);
       const since = kept.saved_at ? ["Written ", ago(new Date(kept.saved_at).toISOString())] : "Written before";
-      return item(label, href, since, text_of(kept.value), h("button.button.button--quiet", { onclick: () => sure(() => discard(kept)) }, "Discard"));
+      return item(label, href, since, text_of(kept.value), h("button.button.button--quiet", { onclick: () => sure(() => discard(kept)) }, "Discard"), () => go_on_with(kept));
     });
     fill(list, letters, drafts);
     if (!list.children.length) fill(list, h("li.empty", icon("inbox", "huge"), h("h2", "Nothing is unsent"), h("p", "What you write and do not send is listed here.")));

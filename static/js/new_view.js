@@ -39,13 +39,13 @@ export function new_view(context) {
   const description_length = length_line(description, desk().limits.description_characters);
   const priority = h("select.input.input--select", { name: "priority" }, Object.keys(PRIORITY_NAMES).map((p) => h("option", { value: p, selected: p === (kept?.priority ?? "medium") }, `${PRIORITY_NAMES[p]} (${minutes_said(priorities[p])} to resolve)`)));
   const tags = h("input.input", { name: "tags", autocomplete: "off", dir: "auto", value: kept?.tags ?? "", placeholder: "network, printer" });
-  const assignee = h("select.input.input--select", { name: "assignee" }, h("option", { value: "" }, "Nobody yet"));
+  const assignee = h("select.input.input--select", { name: "assignee", onchange: () => { chosen_assignee = assignee.value; changed(); } }, h("option", { value: "" }, "Nobody yet"));
   const error = h("p.form-error", { role: "alert" });
   const submit = h("button.button.button--primary", { type: "submit" }, "Create ticket");
   const similar = h("aside.similar", { "aria-label": "Similar tickets", "aria-live": "polite" });
   const recovered = h("p.recovered", { hidden: !kept }, "Your unsent text was kept. ", h("button.link-button", { onclick: start_over }, "Start over"));
 
-  const read = () => ({ title: title.value, description: description.value, priority: priority.value, tags: tags.value, assignee: assignee.value || chosen_assignee, intent });
+  const read = () => ({ title: title.value, description: description.value, priority: priority.value, tags: tags.value, assignee: chosen_assignee, intent });
   const changed = () => (title.value || description.value || tags.value ? draft.keep(read()) : draft.drop());
   /** Until the list of agents has come. */
   let chosen_assignee = kept?.assignee ?? "";
@@ -69,7 +69,7 @@ export function new_view(context) {
     submit.disabled = true;
     submit.textContent = "Creating…";
     fill(error);
-    const body = { title: title.value, description: description.value, priority: priority.value, tags: tags.value.split(/[,\s]+/).filter(Boolean), ...(assignee.value && { assignee_id: Number(assignee.value) }) };
+    const body = { title: title.value, description: description.value, priority: priority.value, tags: tags.value.split(/[,\s]+/).filter(Boolean), ...(chosen_assignee && { assignee_id: Number(chosen_assignee) }) };
     if (!intent || !same(intent.body, body)) intent = { key: api.new_key(), body };
     changed();
     draft.write();

@@ -86,6 +86,12 @@ export class Outbox {
     for (const letter of this.letters()) if (!letter.problem) this.#send(letter.id);
   }
 
+  /** Another tab has put something in, sent it, or failed. @param {string} key @param {string|null} text the letter as it is, or last was */
+  heard(key, text) {
+    if (this.#user_id === null || !key.startsWith(this.#stem) || !text) return;
+    this.#tell("changed", JSON.parse(text));
+  }
+
   /** The page goes away: what is under way here may be sent by the next one at once. */
   release() {
     for (const id of this.#sending) {

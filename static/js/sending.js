@@ -44,6 +44,7 @@ async function told(act, what) {
 /** Send for this person from now on; null for nobody. @param {number|null} user_id */
 export const send_for = (user_id) => outbox.open(user_id);
 
+addEventListener("storage", ({ key, newValue, oldValue }) => { if (key) outbox.heard(key, newValue ?? oldValue); });
 addEventListener("pagehide", () => outbox.release());
 addEventListener("pageshow", () => outbox.renew());
 setInterval(() => {
