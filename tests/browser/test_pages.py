@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import HERE, Api, Tab, absent, fresh_name
+from .conftest import HERE, Api, Server, Tab, absent, fresh_name
 
 OpenTab = Callable[..., Tab]
 
@@ -249,3 +249,12 @@ def test_the_list_is_light(open_tab: OpenTab, expect: Any) -> None:
 def test_a_page_without_scripts_points_to_the_plain_pages(open_tab: OpenTab, expect: Any) -> None:
     page = open_tab(None, "/", java_script_enabled=False).page
     expect(page.get_by_role("link", name="The plain pages")).to_have_attribute("href", "/plain")
+
+
+def test_an_app_that_does_not_come_leaves_a_link_to_the_plain_pages(browser: Any, desk: Server, expect: Any) -> None:
+    page = browser.new_page()
+    page.route("**/static/js/router.js", lambda route: route.abort())
+    page.goto(desk.url + "/tickets")
+    expect(page.locator(".boot--late a")).to_have_attribute("href", "/plain")
+    expect(page.locator(".boot--late")).to_be_visible()
+    page.close()
