@@ -15,7 +15,7 @@ import subprocess
 import time
 from statistics import median
 
-from helpdesk.db import postgres_connection
+from helpdesk.db.engines import postgres_connection
 from helpdesk.db.migrations.run import prepare_postgres
 from helpdesk.db.schema import EXTRAS
 from tests.services import Postgres, program

@@ -24,7 +24,7 @@ from bench.histories import AGENTS, COMMENTS_EACH, END, REQUESTERS, SPAN_MS, His
 from bench.texts import Texts
 from helpdesk.clock import rfc3339
 from helpdesk.db import ticket_facts
-from helpdesk.db.data_file import open_data_file
+from helpdesk.db.engines.data_file import open_data_file
 from helpdesk.db.schema import metadata
 from helpdesk.db.search import body_text
 from helpdesk.db.search.fts5 import DOCUMENT_BITS, PREFIX_INDEXED

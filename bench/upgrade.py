@@ -24,7 +24,7 @@ import msgspec
 from sqlalchemy import Connection, create_engine, text
 
 from bench.servers import ROOT
-from helpdesk.db import postgres_connection
+from helpdesk.db.engines import postgres_connection
 from helpdesk.db.migrations.run import prepare_postgres, prepare_sqlite
 
 KILLED_WITHIN_S = 10.0  # of its start; the migration of 100,000 tickets takes about as long

@@ -14,7 +14,7 @@ from helpdesk.db import copying as store
 from helpdesk.db.copied_rows import TABLES
 from helpdesk.db.copying import CopyFailed, Mark, Place
 from helpdesk.db.engine import Connection
-from helpdesk.db.opening import open_for_copy, place_of
+from helpdesk.db.engines.opening import open_for_copy, place_of
 from helpdesk.domain.words import WORDS_VERSION, index_text
 from helpdesk.errors import StartError
 from helpdesk.option_values import parse_database_url

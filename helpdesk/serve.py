@@ -18,7 +18,7 @@ from helpdesk.admission import raise_descriptor_limit
 from helpdesk.clock import SystemClock
 from helpdesk.config import Config
 from helpdesk.db.engine import Job
-from helpdesk.db.opening import open_database
+from helpdesk.db.engines.opening import open_database
 from helpdesk.desk import Desk, open_desk
 from helpdesk.errors import StartError, Unavailable, unforeseen_at_start
 from helpdesk.first_start import fill_if_empty, refuse_demo_passwords

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from sqlalchemy import Engine, text
 
-from helpdesk.db import postgres_connection, sqlite_connection
 from helpdesk.db.engine import Connection, Database, forget, is_sqlite
+from helpdesk.db.engines import postgres_connection, sqlite_connection
+from helpdesk.db.engines.postgres import PostgresDatabase
+from helpdesk.db.engines.postgres_locks import UseLock
+from helpdesk.db.engines.sqlite import SqliteDatabase
+from helpdesk.db.engines.sqlite_connection import driver
 from helpdesk.db.migrations.run import prepare_postgres, prepare_sqlite
-from helpdesk.db.postgres import PostgresDatabase
-from helpdesk.db.postgres_locks import UseLock
-from helpdesk.db.sqlite import SqliteDatabase
-from helpdesk.db.sqlite_connection import driver
 from helpdesk.problems import Problems
 from tests.services import Postgres
 

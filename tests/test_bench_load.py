@@ -11,8 +11,8 @@ from bench.histories import AGENTS, END, History, histories
 from bench.texts import Texts
 from helpdesk.db import tickets as ticket_store
 from helpdesk.db.engine import Connection
+from helpdesk.db.engines.sqlite_connection import driver, open_engine
 from helpdesk.db.migrations.run import prepare_sqlite
-from helpdesk.db.sqlite_connection import driver, open_engine
 from helpdesk.domain import clocks, comments, ticket_changes, tickets
 from helpdesk.domain.access import Actor
 from helpdesk.messages.comments import NewComment

@@ -13,7 +13,7 @@ from helpdesk import live_events, streams
 from helpdesk.db import timeline as timeline_store
 from helpdesk.db import tokens, users
 from helpdesk.db.engine import Connection, Database
-from helpdesk.db.sqlite_connection import driver
+from helpdesk.db.engines.sqlite_connection import driver
 from helpdesk.domain import accounts, comments, tickets
 from helpdesk.domain.access import Actor
 from helpdesk.errors import InvalidToken, RateLimited, Unavailable

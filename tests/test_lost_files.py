@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from helpdesk.config import Config
-from helpdesk.db.open_files import OpenFiles
+from helpdesk.db.engines.open_files import OpenFiles
 from helpdesk.problems import Problems
 from tests.conftest import Api, Start
 from tests.process import RunningServer, refused_start, running_server, wait_until

@@ -30,13 +30,13 @@ from sqlalchemy.exc import DBAPIError
 from helpdesk.db import copied_rows, search, ticket_facts
 from helpdesk.db.copied_rows import TABLES, Key
 from helpdesk.db.engine import Connection, is_sqlite
+from helpdesk.db.engines.sqlite_connection import driver
 from helpdesk.db.migrations.run import COPYING
 from helpdesk.db.schema import comments, ticket_counts, tickets, timeline, users
 from helpdesk.db.search import documents as documents_of
 from helpdesk.db.search import rebuilding
 from helpdesk.db.search.documents import Document, Words
 from helpdesk.db.search.rebuilding import State
-from helpdesk.db.sqlite_connection import driver
 from helpdesk.errors import StartError
 
 _NUMBERED = (users, tickets, comments, timeline)  # the database gives their rows a number each

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from helpdesk.db.engine import Connection
-from helpdesk.db.sqlite_connection import driver
+from helpdesk.db.engines.sqlite_connection import driver
 
 RANGE_ROWS = 1000  # about 300 KB: 5 ms to read and digest
 

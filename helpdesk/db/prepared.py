@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import dialect as sqlite_dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from helpdesk.db.engine import Connection, is_sqlite, new_id
-from helpdesk.db.sqlite_connection import driver
+from helpdesk.db.engines.sqlite_connection import driver
 
 
 class Prepared:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine, FromClause, Row, Select, text
 
 from helpdesk.db.engine import Connection, is_sqlite
-from helpdesk.db.postgres_connection import LOCK_TIMEOUT_S
+from helpdesk.db.engines.postgres_connection import LOCK_TIMEOUT_S
 from helpdesk.errors import Unavailable
 
 T = TypeVar("T")

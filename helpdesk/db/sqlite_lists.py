@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 
 from helpdesk.db.engine import Connection
-from helpdesk.db.sqlite_connection import driver
+from helpdesk.db.engines.sqlite_connection import driver
 from helpdesk.db.sqlite_sources import (
     EVERY,
     SKIPPED,

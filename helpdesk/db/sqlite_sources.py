@@ -12,7 +12,7 @@ import msgspec
 
 from helpdesk.db import ticket_facts
 from helpdesk.db.engine import Connection
-from helpdesk.db.sqlite_connection import driver
+from helpdesk.db.engines.sqlite_connection import driver
 from helpdesk.db.ticket_lists import Filter, Order
 from helpdesk.messages.fields import PRIORITIES, Status
 

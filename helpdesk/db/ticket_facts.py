@@ -12,7 +12,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from helpdesk.db.engine import Connection, is_sqlite
-from helpdesk.db.sqlite_connection import driver
+from helpdesk.db.engines.sqlite_connection import driver
 from helpdesk.messages.fields import PRIORITIES, STATUSES, Priority, Status
 
 BREACHED = len(STATUSES) * len(PRIORITIES)  # kinds from here on are breached

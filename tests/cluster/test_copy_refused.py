@@ -11,10 +11,10 @@ from sqlalchemy import text
 
 from helpdesk import copying
 from helpdesk.db import copying as store
-from helpdesk.db import postgres_connection
-from helpdesk.db.data_lock import DataLock
 from helpdesk.db.engine import Connection
-from helpdesk.db.postgres_locks import UseLock
+from helpdesk.db.engines import postgres_connection
+from helpdesk.db.engines.data_lock import DataLock
+from helpdesk.db.engines.postgres_locks import UseLock
 from helpdesk.errors import StartError
 from tests.cluster.desks import (
     Desks,

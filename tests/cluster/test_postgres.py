@@ -13,12 +13,13 @@ import pytest
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import ProgrammingError
 
-from helpdesk.db import idempotency, postgres, postgres_connection, postgres_lanes, postgres_locks, row_locks, timeline
+from helpdesk.db import idempotency, row_locks, timeline
 from helpdesk.db.engine import READ_WITHIN_S, Connection, touch
+from helpdesk.db.engines import postgres, postgres_connection, postgres_lanes, postgres_locks
+from helpdesk.db.engines.postgres import PostgresDatabase
+from helpdesk.db.engines.postgres_locks import UseLock
 from helpdesk.db.idempotency import KeptAnswer
 from helpdesk.db.migrations.run import HEAD, prepare_postgres
-from helpdesk.db.postgres import PostgresDatabase
-from helpdesk.db.postgres_locks import UseLock
 from helpdesk.db.schema import metadata
 from helpdesk.errors import NotFound, StartError, Unavailable
 from helpdesk.jobs.runner import Runner

@@ -14,13 +14,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
-from helpdesk.db import postgres_connector, postgres_faults
 from helpdesk.db.engine import Connection, Touched, touch
+from helpdesk.db.engines import postgres_connector, postgres_faults
+from helpdesk.db.engines.postgres import READERS, PostgresDatabase
+from helpdesk.db.engines.postgres_connection import open_engine
+from helpdesk.db.engines.postgres_faults import Faults
+from helpdesk.db.engines.postgres_locks import UseLock
 from helpdesk.db.migrations.run import prepare_postgres
-from helpdesk.db.postgres import READERS, PostgresDatabase
-from helpdesk.db.postgres_connection import open_engine
-from helpdesk.db.postgres_faults import Faults
-from helpdesk.db.postgres_locks import UseLock
 from helpdesk.errors import Unavailable
 from helpdesk.problems import Problems
 from tests.databases import PostgresDatabases

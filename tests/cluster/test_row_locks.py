@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
-from helpdesk.db import idempotency, postgres_connection, postgres_lanes, row_locks
+from helpdesk.db import idempotency, row_locks
 from helpdesk.db import tickets as ticket_store
 from helpdesk.db import tokens as token_store
 from helpdesk.db import users as user_store
 from helpdesk.db.engine import Connection, Database
+from helpdesk.db.engines import postgres_connection, postgres_lanes
 from helpdesk.domain import access, accounts, tickets
 from helpdesk.domain.access import Actor, ActorChanged
 from helpdesk.errors import Unavailable

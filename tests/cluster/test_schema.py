@@ -10,7 +10,8 @@ from alembic.config import Config
 from sqlalchemy import text
 from sqlalchemy.exc import NoSuchTableError
 
-from helpdesk.db import postgres_connection, schema
+from helpdesk.db import schema
+from helpdesk.db.engines import postgres_connection
 from helpdesk.db.migrations.run import prepare_postgres
 from helpdesk.errors import StartError
 from tests.databases import PostgresDatabases

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from helpdesk.db import data_file, integrity, write_ahead_log
-from helpdesk.db.data_file import hold, open_data_file
-from helpdesk.db.data_lock import DataLock, InUse
+from helpdesk.db.engines import data_file, integrity, write_ahead_log
+from helpdesk.db.engines.data_file import hold, open_data_file
+from helpdesk.db.engines.data_lock import DataLock, InUse
 from helpdesk.errors import StartError
 from tests.process import ROOT
 

@@ -13,10 +13,10 @@ from alembic.util import CommandError
 from sqlalchemy.exc import NoSuchTableError
 
 from helpdesk.db import schema
+from helpdesk.db.engines.sqlite_connection import open_engine
 from helpdesk.db.migrations import run
 from helpdesk.db.migrations.run import HEAD, prepare_sqlite
 from helpdesk.db.migrations.sqlite_checks import drop_check
-from helpdesk.db.sqlite_connection import open_engine
 from helpdesk.errors import StartError
 
 

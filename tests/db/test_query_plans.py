@@ -10,7 +10,7 @@ from sqlalchemy.dialects import sqlite
 
 from helpdesk.db import clocks, reports, sqlite_sources, ticket_pages, tickets, timeline
 from helpdesk.db.engine import Connection
-from helpdesk.db.sqlite_connection import driver
+from helpdesk.db.engines.sqlite_connection import driver
 from helpdesk.db.ticket_lists import Filter, Order
 
 NEWEST = Order("created_at", descending=True)

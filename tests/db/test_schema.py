@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from helpdesk.db import schema
+from helpdesk.db.engines.sqlite_connection import open_engine
 from helpdesk.db.migrations.run import HEAD, prepare_sqlite
-from helpdesk.db.sqlite_connection import open_engine
 from tests.process import ROOT
 
 # Demo desks made by the first commit that could make one, and by each whose tables differ from those

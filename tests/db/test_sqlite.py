@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from helpdesk.db import users
-from helpdesk.db.data_lock import DataLock
 from helpdesk.db.engine import Connection, Touched, touch
+from helpdesk.db.engines.data_lock import DataLock
+from helpdesk.db.engines.sqlite import SqliteDatabase
+from helpdesk.db.engines.sqlite_connection import driver, open_engine
 from helpdesk.db.migrations.run import HEAD, KNOWN, prepare_sqlite
-from helpdesk.db.sqlite import SqliteDatabase
-from helpdesk.db.sqlite_connection import driver, open_engine
 from helpdesk.errors import StartError, Unavailable
 
 pytestmark = pytest.mark.gen_test

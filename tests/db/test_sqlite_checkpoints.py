@@ -10,8 +10,8 @@ from shutil import copyfile
 
 import pytest
 
-from helpdesk.db import sqlite_checkpoints
-from helpdesk.db.sqlite_checkpoints import IDLE_PAGES, RETRY_S, Checkpoints, LogIndex
+from helpdesk.db.engines import sqlite_checkpoints
+from helpdesk.db.engines.sqlite_checkpoints import IDLE_PAGES, RETRY_S, Checkpoints, LogIndex
 from helpdesk.problems import Problems
 from tests.conftest import FakeClock
 

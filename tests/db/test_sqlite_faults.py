@@ -13,10 +13,16 @@ from typing import Any, ClassVar
 import pytest
 
 from helpdesk.db.engine import Connection, Touched
+from helpdesk.db.engines.sqlite import SqliteDatabase
+from helpdesk.db.engines.sqlite_connection import driver
+from helpdesk.db.engines.sqlite_faults import (
+    CLEAR_READS_AFTER_S,
+    CLEAR_WRITES_AFTER_S,
+    CommitOutcome,
+    Faults,
+    commit_outcome,
+)
 from helpdesk.db.migrations.run import prepare_sqlite
-from helpdesk.db.sqlite import SqliteDatabase
-from helpdesk.db.sqlite_connection import driver
-from helpdesk.db.sqlite_faults import CLEAR_READS_AFTER_S, CLEAR_WRITES_AFTER_S, CommitOutcome, Faults, commit_outcome
 from helpdesk.errors import Unavailable
 from helpdesk.problems import Problems
 from tests.conftest import FakeClock

@@ -12,8 +12,9 @@ import pytest
 
 from helpdesk import lanes, passwords
 from helpdesk.config import Rate
-from helpdesk.db import engine, postgres, sqlite
+from helpdesk.db import engine
 from helpdesk.db.engine import Connection
+from helpdesk.db.engines import postgres, sqlite
 from helpdesk.domain import accounts, comments, reports, tickets, timeline_pages, views
 from tests.conftest import Api, Start
 

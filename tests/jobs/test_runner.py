@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from helpdesk import live, serve, session_uses
-from helpdesk.db import digests, postgres, postgres_locks, sqlite
+from helpdesk.db import digests
 from helpdesk.db import timeline as timeline_store
 from helpdesk.db import tokens as token_store
 from helpdesk.db.engine import Job
-from helpdesk.db.open_files import OpenFiles
+from helpdesk.db.engines import postgres, postgres_locks, sqlite
+from helpdesk.db.engines.open_files import OpenFiles
 from helpdesk.domain import accounts, clocks
 from helpdesk.errors import Unavailable
 from helpdesk.jobs import data_check, expiry, runner, sla

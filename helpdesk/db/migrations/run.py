@@ -13,10 +13,10 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.db import postgres_locks, write_ahead_log
 from helpdesk.db.engine import is_sqlite
-from helpdesk.db.postgres_connection import is_held_up, is_store_fault
-from helpdesk.db.sqlite_connection import driver, open_engine
+from helpdesk.db.engines import postgres_locks, write_ahead_log
+from helpdesk.db.engines.postgres_connection import is_held_up, is_store_fault
+from helpdesk.db.engines.sqlite_connection import driver, open_engine
 from helpdesk.errors import StartError
 
 log = logging.getLogger("helpdesk")

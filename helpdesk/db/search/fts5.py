@@ -8,7 +8,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from helpdesk.db.engine import Connection
-from helpdesk.db.sqlite_connection import driver
+from helpdesk.db.engines.sqlite_connection import driver
 from helpdesk.db.ticket_lists import Scope
 
 DOCUMENT_BITS = 32  # room for 2**32 comments and 2**31 tickets in SQLite's 64-bit rowid

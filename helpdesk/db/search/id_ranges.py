@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from helpdesk.db.engine import Connection
+from helpdesk.db.engines.sqlite_connection import driver
 from helpdesk.db.search.fts5 import DOCUMENT_BITS
-from helpdesk.db.sqlite_connection import driver
 
 RANGE_MIN, GROWTH = 256, 8
 _OF_RANGE = f"SELECT rowid >> {DOCUMENT_BITS} FROM search WHERE rowid BETWEEN :first AND :last AND search MATCH"

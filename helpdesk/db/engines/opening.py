@@ -10,17 +10,17 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from helpdesk.config import Config
-from helpdesk.db import postgres_connection, sqlite_connection
-from helpdesk.db.data_file import open_data_file, open_source_file
-from helpdesk.db.data_lock import InUse
 from helpdesk.db.engine import Connection, Database
+from helpdesk.db.engines import postgres_connection, sqlite_connection
+from helpdesk.db.engines.data_file import open_data_file, open_source_file
+from helpdesk.db.engines.data_lock import InUse
+from helpdesk.db.engines.postgres import PostgresDatabase
+from helpdesk.db.engines.postgres_locks import UseLock
+from helpdesk.db.engines.sqlite import SqliteDatabase
 from helpdesk.db.migrations.run import (
     prepare_postgres,
     require_newest_postgres,
 )
-from helpdesk.db.postgres import PostgresDatabase
-from helpdesk.db.postgres_locks import UseLock
-from helpdesk.db.sqlite import SqliteDatabase
 from helpdesk.errors import StartError
 from helpdesk.problems import Problems
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.db.parts import Parts
-from helpdesk.db.postgres_connection import is_store_fault, is_timed_out, reason, sqlstate
+from helpdesk.db.engines.parts import Parts
+from helpdesk.db.engines.postgres_connection import is_store_fault, is_timed_out, reason, sqlstate
 from helpdesk.errors import TooSlow, Unavailable
 from helpdesk.problems import Problems
 

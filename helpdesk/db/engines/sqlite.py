@@ -16,13 +16,13 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 
 from helpdesk.db.commits import CommitListeners
-from helpdesk.db.data_lock import DataLock
 from helpdesk.db.engine import READ_WITHIN_S, SLOW_READ_WITHIN_S, CommitListener, Job, overloaded
-from helpdesk.db.open_files import LOOK_EVERY_S, Content, OpenFiles
-from helpdesk.db.sqlite_connection import open_engine
-from helpdesk.db.sqlite_faults import Faults, WriteRefused
-from helpdesk.db.sqlite_reader import Reader
-from helpdesk.db.sqlite_writer import Writer
+from helpdesk.db.engines.data_lock import DataLock
+from helpdesk.db.engines.open_files import LOOK_EVERY_S, Content, OpenFiles
+from helpdesk.db.engines.sqlite_connection import open_engine
+from helpdesk.db.engines.sqlite_faults import Faults, WriteRefused
+from helpdesk.db.engines.sqlite_reader import Reader
+from helpdesk.db.engines.sqlite_writer import Writer
 from helpdesk.lanes import Lane
 from helpdesk.problems import Problems
 

@@ -11,8 +11,8 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.db.sqlite_connection import driver
-from helpdesk.db.sqlite_faults import Faults, is_interrupted, is_store_fault
+from helpdesk.db.engines.sqlite_connection import driver
+from helpdesk.db.engines.sqlite_faults import Faults, is_interrupted, is_store_fault
 from helpdesk.errors import TooSlow
 
 T = TypeVar("T")

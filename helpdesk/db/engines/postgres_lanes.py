@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from helpdesk.db import postgres_connection
 from helpdesk.db.engine import overloaded
-from helpdesk.db.postgres_connection import STATEMENT_TIMEOUT_S
-from helpdesk.db.postgres_connector import Connector
-from helpdesk.db.postgres_faults import Faults
+from helpdesk.db.engines import postgres_connection
+from helpdesk.db.engines.postgres_connection import STATEMENT_TIMEOUT_S
+from helpdesk.db.engines.postgres_connector import Connector
+from helpdesk.db.engines.postgres_faults import Faults
 from helpdesk.db.row_locks import BRIEF_WAIT_S, limited
 from helpdesk.errors import Unavailable
 from helpdesk.lanes import WAIT_S, Lane

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from helpdesk.db import write_ahead_log
-from helpdesk.db.data_lock import real_path
 from helpdesk.db.engine import Connection
+from helpdesk.db.engines import write_ahead_log
+from helpdesk.db.engines.data_lock import real_path
 from helpdesk.errors import Unavailable
 from helpdesk.problems import Problems
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.db.postgres_faults import Faults, away
+from helpdesk.db.engines.postgres_faults import Faults, away
 
 WITHIN_S = 2.0  # that a lane without any connection is waited for, from the first failure on
 TURN_WITHIN_S = 4.0  # that one caller waits for those before it

@@ -11,7 +11,7 @@ from enum import Enum
 from sqlalchemy.exc import DBAPIError
 
 from helpdesk.db.engine import unknown_outcome
-from helpdesk.db.parts import Parts
+from helpdesk.db.engines.parts import Parts
 from helpdesk.errors import Unavailable
 from helpdesk.problems import Problems
 

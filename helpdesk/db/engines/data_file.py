@@ -17,11 +17,11 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.db import integrity, write_ahead_log
-from helpdesk.db.data_lock import DataLock, InUse, lock_path, real_path
+from helpdesk.db.engines import integrity, write_ahead_log
+from helpdesk.db.engines.data_lock import DataLock, InUse, lock_path, real_path
+from helpdesk.db.engines.sqlite_connection import driver, open_engine
+from helpdesk.db.engines.sqlite_faults import is_no_room
 from helpdesk.db.migrations.run import prepare_sqlite, require_newest_sqlite
-from helpdesk.db.sqlite_connection import driver, open_engine
-from helpdesk.db.sqlite_faults import is_no_room
 from helpdesk.errors import StartError
 
 log = logging.getLogger("helpdesk.db")

@@ -18,11 +18,11 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.db import write_ahead_log
 from helpdesk.db.engine import Touched, forget, noted, overloaded, touched, unknown_outcome
-from helpdesk.db.sqlite_checkpoints import Checkpoints, LogIndex
-from helpdesk.db.sqlite_connection import BUSY_TIMEOUT_MS, driver, open_engine
-from helpdesk.db.sqlite_faults import CommitOutcome, Faults, commit_outcome, is_store_fault
+from helpdesk.db.engines import write_ahead_log
+from helpdesk.db.engines.sqlite_checkpoints import Checkpoints, LogIndex
+from helpdesk.db.engines.sqlite_connection import BUSY_TIMEOUT_MS, driver, open_engine
+from helpdesk.db.engines.sqlite_faults import CommitOutcome, Faults, commit_outcome, is_store_fault
 from helpdesk.errors import Unavailable
 from helpdesk.lanes import Queue, Queued
 from helpdesk.problems import Problems

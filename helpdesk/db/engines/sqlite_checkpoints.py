@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from helpdesk.db.sqlite_faults import describe, error_name
+from helpdesk.db.engines.sqlite_faults import describe, error_name
 from helpdesk.errors import StartError
 from helpdesk.problems import Problems
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from helpdesk.db.data_lock import real_path
+from helpdesk.db.engines.data_lock import real_path
 from helpdesk.errors import StartError
 
 _LOG_HEADER, _FRAME_HEADER, _FILE_HEADER = 32, 24, 100

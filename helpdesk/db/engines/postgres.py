@@ -17,7 +17,6 @@ from typing import TypeVar
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.db import postgres_connection, postgres_locks
 from helpdesk.db.commits import CommitListeners
 from helpdesk.db.engine import (
     READ_WITHIN_S,
@@ -29,11 +28,12 @@ from helpdesk.db.engine import (
     touched,
     unknown_outcome,
 )
-from helpdesk.db.postgres_connection import is_lock_timeout, may_be_repeated
-from helpdesk.db.postgres_connector import Connector
-from helpdesk.db.postgres_faults import Faults, away
-from helpdesk.db.postgres_lanes import Connections, that_read, that_write
-from helpdesk.db.postgres_locks import LockLost, UseLock
+from helpdesk.db.engines import postgres_connection, postgres_locks
+from helpdesk.db.engines.postgres_connection import is_lock_timeout, may_be_repeated
+from helpdesk.db.engines.postgres_connector import Connector
+from helpdesk.db.engines.postgres_faults import Faults, away
+from helpdesk.db.engines.postgres_lanes import Connections, that_read, that_write
+from helpdesk.db.engines.postgres_locks import LockLost, UseLock
 from helpdesk.db.row_locks import HeldUp, Retries
 from helpdesk.problems import Problems
 
