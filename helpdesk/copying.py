@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from helpdesk.db import copied_rows
-from helpdesk.db import copying as store
-from helpdesk.db.copied_rows import TABLES
-from helpdesk.db.copying import CopyFailed, Mark, Place
+from helpdesk.db.copy import desk as store
+from helpdesk.db.copy import rows as copied_rows
+from helpdesk.db.copy.desk import CopyFailed, Mark, Place
+from helpdesk.db.copy.rows import TABLES
 from helpdesk.db.engine import Connection
 from helpdesk.db.engines.opening import open_for_copy, place_of
 from helpdesk.domain.words import WORDS_VERSION, index_text

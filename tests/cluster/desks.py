@@ -11,12 +11,12 @@ from sqlalchemy import select, text
 
 from helpdesk import copying
 from helpdesk.clock import HOUR_MS
-from helpdesk.db import copying as store
 from helpdesk.db import schema, ticket_pages
 from helpdesk.db import tickets as ticket_store
 from helpdesk.db import tokens as token_store
 from helpdesk.db import users as user_store
-from helpdesk.db.copied_rows import TABLES
+from helpdesk.db.copy import desk as store
+from helpdesk.db.copy.rows import TABLES
 from helpdesk.db.engine import Connection
 from helpdesk.db.migrations.run import prepare_postgres, prepare_sqlite
 from helpdesk.db.search import rebuilding

@@ -13,7 +13,7 @@ from helpdesk import copying
 from helpdesk.db import schema
 from helpdesk.db import timeline as timeline_store
 from helpdesk.db import users as user_store
-from helpdesk.db.copied_rows import TABLES
+from helpdesk.db.copy.rows import TABLES
 from helpdesk.db.engine import Connection
 from helpdesk.domain import ticket_changes, tickets
 from helpdesk.messages.tickets import NewTicket

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from helpdesk import copying
-from helpdesk.db import copying as store
+from helpdesk.db.copy import desk as store
 from helpdesk.db.engine import Connection
 from helpdesk.db.engines import postgres_connection
 from helpdesk.db.engines.data_lock import DataLock

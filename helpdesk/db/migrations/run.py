@@ -25,7 +25,7 @@ log = logging.getLogger("helpdesk")
 # to do need not import Alembic (a third of the start).
 KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
 HEAD = KNOWN[-1]
-# The table that stands in a database while a copy into it has not been finished (db/copying.py).
+# The table that stands in a database while a copy into it has not been finished (db/copy/desk.py).
 COPYING = "copying"
 # Processes of the release before this one may be at work: a migration that they hold up tries again.
 ATTEMPTS, LOCK_TIMEOUT_S, PAUSE_S = 30, 2, 0.5

@@ -27,8 +27,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.db import copied_rows, search, ticket_facts
-from helpdesk.db.copied_rows import TABLES, Key
+from helpdesk.db import search, ticket_facts
+from helpdesk.db.copy import rows as copied_rows
+from helpdesk.db.copy.rows import TABLES, Key
 from helpdesk.db.engine import Connection, is_sqlite
 from helpdesk.db.engines.sqlite_connection import driver
 from helpdesk.db.migrations.run import COPYING

@@ -1,0 +1,1 @@
+"""Copying a desk from one database to another."""
