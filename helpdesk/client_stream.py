@@ -17,8 +17,8 @@ from typing import Any
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, StreamClosedError
 
-from helpdesk.admission import HeldMemory
 from helpdesk.errors import AppError
+from helpdesk.limits.admission import HeldMemory
 
 SHORT_HEAD_BYTES = 8 * 1024  # is not counted
 LONG_HEAD_BYTES = 64 * 1024  # the longest, which is what a longer one counts as

@@ -5,26 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from helpdesk.adapters.redis import Redis
-from helpdesk.admission import (
+from helpdesk.clock import Clock
+from helpdesk.config import Config
+from helpdesk.db.engine import Database
+from helpdesk.encoded_tickets import EncodedTickets
+from helpdesk.health import StoreCheck
+from helpdesk.limits.admission import (
     UNFINISHED_MAX_BYTES,
     UNFINISHED_OF_ADDRESS_MAX_BYTES,
     UNREAD_MAX_BYTES,
     UNREAD_OF_ADDRESS_MAX_BYTES,
     HeldMemory,
 )
-from helpdesk.clock import Clock
-from helpdesk.config import Config
-from helpdesk.db.engine import Database
-from helpdesk.encoded_tickets import EncodedTickets
-from helpdesk.health import StoreCheck
+from helpdesk.limits.login_throttle import LoginThrottle, SharedLoginThrottle, Throttle
+from helpdesk.limits.ratelimit import Buckets, Guesses, SharedTokenBuckets, TokenBuckets
+from helpdesk.limits.turns import Turns
 from helpdesk.live import Hub
-from helpdesk.login_throttle import LoginThrottle, SharedLoginThrottle, Throttle
 from helpdesk.logs import AccessLog
 from helpdesk.passwords import Passwords
 from helpdesk.problems import Problems
-from helpdesk.ratelimit import Buckets, Guesses, SharedTokenBuckets, TokenBuckets
 from helpdesk.sessions import Sessions
-from helpdesk.turns import Turns
 from helpdesk.wakeups import Wakeups
 
 

@@ -14,7 +14,6 @@ from typing import Any
 from tornado.netutil import bind_sockets
 
 from helpdesk import __version__, logs
-from helpdesk.admission import raise_descriptor_limit
 from helpdesk.clock import SystemClock
 from helpdesk.config import Config
 from helpdesk.db.engine import Job
@@ -27,6 +26,7 @@ from helpdesk.jobs.data_check import DataCheck
 from helpdesk.jobs.expiry import Expiry
 from helpdesk.jobs.runner import Runner
 from helpdesk.jobs.sla import SlaSweep
+from helpdesk.limits.admission import raise_descriptor_limit
 from helpdesk.problems import Problems
 from helpdesk.reindexing import reindex_if_outdated
 from helpdesk.standard_streams import write_line

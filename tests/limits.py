@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from helpdesk.adapters.redis import Redis
 from helpdesk.config import Rate
-from helpdesk.login_throttle import LoginThrottle, SharedLoginThrottle, Throttle
-from helpdesk.ratelimit import Buckets, SharedTokenBuckets, TokenBuckets
+from helpdesk.limits.login_throttle import LoginThrottle, SharedLoginThrottle, Throttle
+from helpdesk.limits.ratelimit import Buckets, SharedTokenBuckets, TokenBuckets
 from tests.conftest import FakeClock
 
 

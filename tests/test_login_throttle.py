@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpdesk import login_throttle
 from helpdesk.config import Rate
 from helpdesk.errors import InvalidCredentials, RateLimited, Unavailable
-from helpdesk.login_throttle import Counted, LoginThrottle, Throttle, Window, login_windows, registration_windows
+from helpdesk.limits import login_throttle
+from helpdesk.limits.login_throttle import Counted, LoginThrottle, Throttle, Window, login_windows, registration_windows
 from tests.conftest import FakeClock
 from tests.limits import InMemory
 from tests.test_ratelimit import each_place

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpdesk.config import Rate
-from helpdesk.ratelimit import TokenBuckets
+from helpdesk.limits.ratelimit import TokenBuckets
 from tests.conftest import FakeClock
 from tests.limits import InMemory
 

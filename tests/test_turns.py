@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
-from helpdesk import lanes, turns
+from helpdesk import lanes
 from helpdesk.errors import Unavailable
-from helpdesk.turns import Turns
+from helpdesk.limits import turns
+from helpdesk.limits.turns import Turns
 from tests.conftest import Api
 
 pytestmark = pytest.mark.gen_test

@@ -19,7 +19,7 @@ from helpdesk.handlers.base import ApiHandler, answer
 from helpdesk.handlers.caller import always_visible
 from helpdesk.handlers.calls import call
 from helpdesk.handlers.password_checks import PasswordChecks
-from helpdesk.login_throttle import Window, registration_windows
+from helpdesk.limits.login_throttle import Window, registration_windows
 from helpdesk.messages.accounts import Credentials, NewAccount, Session
 from helpdesk.messages.fields import Role
 

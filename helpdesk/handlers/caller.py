@@ -15,7 +15,7 @@ from helpdesk.domain.access import Actor, ActorChanged, confirm
 from helpdesk.domain.idempotency import Answer, Claim
 from helpdesk.handlers.addresses import limit_key
 from helpdesk.handlers.http import HttpHandler
-from helpdesk.ratelimit import GuessesSpent, Standing
+from helpdesk.limits.ratelimit import GuessesSpent, Standing
 
 T = TypeVar("T")
 

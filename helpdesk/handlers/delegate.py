@@ -8,12 +8,12 @@ from typing import Any
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, RequestStartLine, ResponseStartLine
 from tornado.web import Application
 
-from helpdesk.admission import BODY_MIN_BYTES
 from helpdesk.errors import AppError
 from helpdesk.handlers import body_limit
 from helpdesk.handlers.addresses import limit_key
 from helpdesk.handlers.body_limit import Body
 from helpdesk.handlers.http import HttpHandler
+from helpdesk.limits.admission import BODY_MIN_BYTES
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 

@@ -9,7 +9,7 @@ from helpdesk.db.users import UserRow
 from helpdesk.domain import accounts
 from helpdesk.handlers.addresses import limit_key
 from helpdesk.handlers.caller import CallerHandler
-from helpdesk.login_throttle import login_windows
+from helpdesk.limits.login_throttle import login_windows
 from helpdesk.messages.accounts import Session
 
 

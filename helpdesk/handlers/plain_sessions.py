@@ -14,7 +14,7 @@ from helpdesk.domain.accounts import VerifyAgain, token_digest
 from helpdesk.errors import AppError
 from helpdesk.handlers.addresses import limit_key
 from helpdesk.handlers.plain_base import COOKIE, PlainHandler, plain_page, sign_in_page
-from helpdesk.login_throttle import Window, registration_windows
+from helpdesk.limits.login_throttle import Window, registration_windows
 from helpdesk.messages.accounts import Credentials, NewAccount, Session
 from helpdesk.messages.parsing import parse_form
 

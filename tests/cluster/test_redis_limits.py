@@ -16,9 +16,9 @@ from helpdesk.adapters import redis as adapter
 from helpdesk.adapters.redis import Redis, RedisAway
 from helpdesk.config import Rate
 from helpdesk.errors import InvalidCredentials, RateLimited, StartError
-from helpdesk.login_throttle import LoginThrottle, SharedLoginThrottle, Window
+from helpdesk.limits.login_throttle import LoginThrottle, SharedLoginThrottle, Window
+from helpdesk.limits.ratelimit import SharedTokenBuckets, TokenBuckets
 from helpdesk.problems import Problems
-from helpdesk.ratelimit import SharedTokenBuckets, TokenBuckets
 from tests.conftest import FakeClock
 from tests.limits import InMemory, InRedis
 from tests.services import RedisServer

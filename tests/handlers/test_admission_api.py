@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from helpdesk import accepting, admission
+from helpdesk import accepting
 from helpdesk.handlers import http
+from helpdesk.limits import admission
 from tests.conftest import Api, Start
 
 pytestmark = pytest.mark.gen_test

@@ -16,7 +16,7 @@ from msgspec import Struct
 from helpdesk.adapters.redis import Redis, RedisAway
 from helpdesk.config import Rate
 from helpdesk.errors import InvalidCredentials, RateLimited, Unavailable
-from helpdesk.ratelimit import REDIS_CLOCK
+from helpdesk.limits.ratelimit import REDIS_CLOCK
 
 # The contract's multiples of --login-limit.
 NAME_FACTOR = 5  # failures for one name, from all addresses together
