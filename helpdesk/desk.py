@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from helpdesk.adapters.redis import Redis
+from helpdesk.caches.encoded_tickets import EncodedTickets
+from helpdesk.caches.sessions import Sessions
 from helpdesk.clock import Clock
 from helpdesk.config import Config
 from helpdesk.db.engine import Database
-from helpdesk.encoded_tickets import EncodedTickets
 from helpdesk.health import StoreCheck
 from helpdesk.limits.admission import (
     UNFINISHED_MAX_BYTES,
@@ -24,7 +25,6 @@ from helpdesk.live import Hub
 from helpdesk.logs import AccessLog
 from helpdesk.passwords import Passwords
 from helpdesk.problems import Problems
-from helpdesk.sessions import Sessions
 from helpdesk.wakeups import Wakeups
 
 

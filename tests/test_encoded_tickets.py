@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from helpdesk import encoded_tickets
+from helpdesk.caches import encoded_tickets
 from tests.conftest import Api
 
 pytestmark = pytest.mark.gen_test

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from helpdesk import session_uses
+from helpdesk.caches import session_uses
+from helpdesk.caches.session_uses import SessionUses
 from helpdesk.db.engine import Connection, touched
 from helpdesk.domain import accounts
 from helpdesk.domain.access import Actor
 from helpdesk.domain.accounts import SESSIONS_MAX, token_digest
 from helpdesk.errors import Unavailable
-from helpdesk.session_uses import SessionUses
 from tests.conftest import Api
 from tests.domain.test_accounts_domain import NOW, made
 from tests.handlers.test_plain import Browser

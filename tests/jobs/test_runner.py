@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from helpdesk import live, serve, session_uses
+from helpdesk import live, serve
+from helpdesk.caches import session_uses
 from helpdesk.db import digests
 from helpdesk.db import timeline as timeline_store
 from helpdesk.db import tokens as token_store

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from helpdesk.caches.session_uses import SessionUses
 from helpdesk.clock import Clock
 from helpdesk.db.engine import Database, Touched
 from helpdesk.domain import accounts
 from helpdesk.domain.access import Actor
-from helpdesk.session_uses import SessionUses
 
 REMEMBERED_MAX = 10_000  # tokens; about 4 MB
 
