@@ -13,7 +13,7 @@ from statistics import median
 from urllib.parse import urlsplit
 
 from bench.servers import Desk
-from helpdesk.streams import STREAMS_OF_ACCOUNT
+from helpdesk.live.streams import STREAMS_OF_ACCOUNT
 
 ENTRIES = 10
 

@@ -21,11 +21,11 @@ from helpdesk.limits.admission import (
 from helpdesk.limits.login_throttle import LoginThrottle, SharedLoginThrottle, Throttle
 from helpdesk.limits.ratelimit import Buckets, Guesses, SharedTokenBuckets, TokenBuckets
 from helpdesk.limits.turns import Turns
-from helpdesk.live import Hub
+from helpdesk.live.hub import Hub
+from helpdesk.live.wakeups import Wakeups
 from helpdesk.logs import AccessLog
 from helpdesk.passwords import Passwords
 from helpdesk.problems import Problems
-from helpdesk.wakeups import Wakeups
 
 
 @dataclass

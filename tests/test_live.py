@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from helpdesk import live_events, streams
 from helpdesk.db import timeline as timeline_store
 from helpdesk.db import tokens, users
 from helpdesk.db.engine import Connection, Database
@@ -17,11 +16,13 @@ from helpdesk.db.engines.sqlite_connection import driver
 from helpdesk.domain import accounts, comments, tickets
 from helpdesk.domain.access import Actor
 from helpdesk.errors import InvalidToken, RateLimited, Unavailable
-from helpdesk.live import Hub
+from helpdesk.live import events as live_events
+from helpdesk.live import streams
+from helpdesk.live.hub import Hub
+from helpdesk.live.streams import Stream
 from helpdesk.messages.accounts import AccountChanges
 from helpdesk.messages.comments import NewComment
 from helpdesk.messages.tickets import NewTicket
-from helpdesk.streams import Stream
 from tests.conftest import FakeClock
 from tests.databases import Databases
 

@@ -6,10 +6,10 @@ import resource
 
 import pytest
 
-from helpdesk import streams
 from helpdesk.domain.access import Actor
 from helpdesk.errors import RateLimited, Unavailable
-from helpdesk.streams import Stream, Streams
+from helpdesk.live import streams
+from helpdesk.live.streams import Stream, Streams
 
 
 def stream_of(user_id: int = 1) -> Stream:

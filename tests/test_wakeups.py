@@ -9,7 +9,7 @@ import pytest
 
 from helpdesk.adapters.redis import RedisAway
 from helpdesk.db.engine import CommitListener
-from helpdesk.wakeups import CHANNEL, Wakeups
+from helpdesk.live.wakeups import CHANNEL, Wakeups
 
 pytestmark = pytest.mark.gen_test
 

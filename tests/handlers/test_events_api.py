@@ -12,12 +12,13 @@ from urllib.parse import quote
 import pytest
 from tornado.ioloop import IOLoop
 
-from helpdesk import live, streams
 from helpdesk.db.engine import Connection
 from helpdesk.domain import accounts
 from helpdesk.domain.access import Actor
 from helpdesk.errors import Unavailable
 from helpdesk.handlers import timeline as timeline_handlers
+from helpdesk.live import hub as live
+from helpdesk.live import streams
 from tests.conftest import Api
 
 pytestmark = pytest.mark.gen_test

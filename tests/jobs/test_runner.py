@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from helpdesk import live, serve
+from helpdesk import serve
 from helpdesk.caches import session_uses
 from helpdesk.db import digests
 from helpdesk.db import timeline as timeline_store
@@ -22,8 +22,9 @@ from helpdesk.domain import accounts, clocks
 from helpdesk.errors import Unavailable
 from helpdesk.jobs import data_check, expiry, runner, sla
 from helpdesk.jobs.runner import Runner
+from helpdesk.live import hub as live
+from helpdesk.live.wakeups import Wakeups
 from helpdesk.problems import Problems
-from helpdesk.wakeups import Wakeups
 from tests.conftest import Api
 from tests.handlers.test_events_api import EventStream
 

@@ -13,7 +13,6 @@ from functools import partial
 
 from msgspec import Struct
 
-from helpdesk import live_events
 from helpdesk.clock import Clock
 from helpdesk.db import timeline as timeline_store
 from helpdesk.db import tokens as token_store
@@ -21,9 +20,10 @@ from helpdesk.db import users as user_store
 from helpdesk.db.engine import Connection, Database, Touched
 from helpdesk.domain.access import Actor
 from helpdesk.errors import AppError, InvalidToken, Unavailable
-from helpdesk.live_events import Event, Missed
+from helpdesk.live import events as live_events
+from helpdesk.live.events import Event, Missed
+from helpdesk.live.streams import Stream, Streams
 from helpdesk.messages.fields import Role
-from helpdesk.streams import Stream, Streams
 
 log = logging.getLogger("helpdesk.live")
 

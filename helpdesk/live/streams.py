@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from helpdesk.domain.access import Actor
 from helpdesk.errors import RateLimited, Unavailable
-from helpdesk.live_events import Missed
+from helpdesk.live.events import Missed
 
 BACKLOG_MAX = 256  # events that may wait for a reader, what is being sent included
 BACKLOG_MAX_BYTES = 1024 * 1024  # likewise

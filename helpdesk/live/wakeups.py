@@ -14,7 +14,7 @@ import msgspec
 
 from helpdesk.adapters.redis import Redis, RedisAway
 from helpdesk.db.engine import Database, Touched
-from helpdesk.live import Hub
+from helpdesk.live.hub import Hub
 
 CHANNEL = "helpdesk:entries"  # where earlier releases say nothing but that there are some
 

@@ -1,0 +1,1 @@
+"""Live events: the hub, its streams, and wake-ups between processes."""
