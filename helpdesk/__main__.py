@@ -23,7 +23,7 @@ def main() -> int:
     match sys.argv[1:]:
         case ["copy", *options]:
             # Imported only now: a word that is no command need not wait for it.
-            from helpdesk import copying
+            from helpdesk.commands import copy as copying
 
             return copying.main(options)
         case ["--help" | "-h"]:

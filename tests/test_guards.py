@@ -55,8 +55,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client_stream": {"limits"},
     "http_server": {"accepting", "limits", "app", "client_stream", "desk", "handlers"},
     "serve": {"limits", "db", "desk", "first_start", "http_server", "jobs", "logs", "reindexing"},
-    "copying": {"db", "domain", "option_values"},
-    "__main__": {"copying"},
+    "commands": {"db", "domain", "option_values"},
+    "__main__": {"commands"},
     "__init__": set(),
 }
 

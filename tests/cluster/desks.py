@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from helpdesk import copying
 from helpdesk.clock import HOUR_MS
+from helpdesk.commands import copy as copying
 from helpdesk.db import schema, ticket_pages
 from helpdesk.db import tickets as ticket_store
 from helpdesk.db import tokens as token_store

@@ -9,7 +9,7 @@ import sys
 import pytest
 from sqlalchemy import func, select
 
-from helpdesk import copying
+from helpdesk.commands import copy as copying
 from helpdesk.db import schema
 from helpdesk.db import timeline as timeline_store
 from helpdesk.db import users as user_store

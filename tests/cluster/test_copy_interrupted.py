@@ -9,7 +9,7 @@ import sys
 import pytest
 from sqlalchemy import text
 
-from helpdesk import copying
+from helpdesk.commands import copy as copying
 from helpdesk.db.copy import desk as store
 from helpdesk.db.engine import Connection
 from helpdesk.errors import StartError

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from helpdesk import copying
+from helpdesk.commands import copy as copying
 from helpdesk.db.copy import desk as store
 from helpdesk.db.engine import Connection
 from helpdesk.db.engines import postgres_connection

@@ -1,7 +1,7 @@
 """A desk's rows from one database to another: what is read and written, and what is remembered on the way.
 
 Every batch is committed together with how far the copy has come. The order of the steps and what
-people see of them are in helpdesk/copying.py.
+people see of them are in helpdesk/commands/copy.py.
 """
 
 from __future__ import annotations

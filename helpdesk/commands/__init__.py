@@ -1,0 +1,1 @@
+"""What python -m helpdesk runs, one file a command."""
