@@ -16,14 +16,14 @@ from helpdesk import openapi
 from helpdesk.desk import Desk
 from helpdesk.errors import AppError, InvalidHeader
 from helpdesk.handlers import plain, plain_base
-from helpdesk.handlers.delegate import RequestDelegate
-from helpdesk.handlers.heads import HeadDelegate
-from helpdesk.handlers.http import API_HEADERS, HttpHandler
 from helpdesk.handlers.meta import UnknownPathHandler
 from helpdesk.handlers.pages import FileHandler, PageHandler
-from helpdesk.handlers.targets import make_origin_form
 from helpdesk.messages.meta import ManifestCall
 from helpdesk.routes import ROUTES
+from helpdesk.web.delegate import RequestDelegate
+from helpdesk.web.handler import API_HEADERS, HttpHandler
+from helpdesk.web.heads import HeadDelegate
+from helpdesk.web.targets import make_origin_form
 
 log = logging.getLogger("helpdesk.http")
 

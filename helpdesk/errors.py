@@ -1,4 +1,4 @@
-"""What can go wrong, as a client sees it. Raised anywhere, rendered once (handlers/base.py).
+"""What can go wrong, as a client sees it. Raised anywhere, rendered once (web/api.py).
 
 Codes and statuses are those of the contract's error table. This module imports nothing of ours.
 """

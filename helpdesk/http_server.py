@@ -13,13 +13,13 @@ from typing import Any
 from tornado.http1connection import HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
 
-from helpdesk.accepting import Acceptor, Spares
 from helpdesk.app import make_app, refusal_message, unparsable_message
-from helpdesk.client_stream import ClientStream
 from helpdesk.desk import Desk
 from helpdesk.errors import AppError, Unavailable
-from helpdesk.handlers.addresses import connection_key
 from helpdesk.limits.admission import OVERFLOW_MAX, Connections, connection_limit
+from helpdesk.web.accepting import Acceptor, Spares
+from helpdesk.web.addresses import connection_key
+from helpdesk.web.client_stream import ClientStream
 
 log = logging.getLogger("helpdesk")
 

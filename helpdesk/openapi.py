@@ -9,9 +9,9 @@ import msgspec
 
 from helpdesk import __version__, errors
 from helpdesk.errors import AppError
-from helpdesk.handlers.calls import Access, Call, Nothing
 from helpdesk.messages.tickets import Ticket
 from helpdesk.routes import ROUTES, Route
+from helpdesk.web.calls import Access, Call, Nothing
 
 _REF = "#/components/schemas/{name}"
 _ID_SCHEMA = {"type": "integer", "minimum": 1, "maximum": 10**15 - 1}

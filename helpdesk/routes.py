@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from helpdesk.handlers.auth import LoginHandler, LogoutHandler, RegisterHandler
-from helpdesk.handlers.base import ApiHandler
-from helpdesk.handlers.calls import Access, Call
 from helpdesk.handlers.comments import CommentsHandler
 from helpdesk.handlers.me import MeHandler
 from helpdesk.handlers.meta import HealthHandler, ManifestHandler, MetaHandler, OpenApiHandler
@@ -14,6 +12,8 @@ from helpdesk.handlers.reports import OverviewHandler
 from helpdesk.handlers.tickets import StatsHandler, TicketHandler, TicketsHandler
 from helpdesk.handlers.timeline import EventsHandler, TimelineHandler
 from helpdesk.handlers.users import UserHandler, UsersHandler
+from helpdesk.web.api import ApiHandler
+from helpdesk.web.calls import Access, Call
 
 FREE, PUBLIC, SIGNED_IN = Access.FREE, Access.PUBLIC, Access.SIGNED_IN
 STAFF, ADMIN = Access.STAFF, Access.ADMIN

@@ -12,8 +12,8 @@ import pytest
 
 from helpdesk import openapi
 from helpdesk.config import ENV_PREFIX, SETTINGS
-from helpdesk.handlers.calls import Access
 from helpdesk.routes import ROUTES, Route
+from helpdesk.web.calls import Access
 from tests.conftest import Api
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,13 +47,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk": {"limits", "adapters", "live", "db", "logs", "passwords", "health", "caches"},
     "first_start": {"db", "desk", "domain", "passwords"},
     "reindexing": {"db", "desk", "domain"},
-    "handlers": {"limits", "client_stream", "db", "desk", "domain", "hosts", "live", "messages"},
-    "routes": {"handlers"},
-    "openapi": {"handlers", "messages", "routes"},
-    "app": {"desk", "handlers", "messages", "openapi", "routes"},
-    "accepting": set(),
-    "client_stream": {"limits"},
-    "http_server": {"accepting", "limits", "app", "client_stream", "desk", "handlers"},
+    "web": {"db", "desk", "domain", "hosts", "limits", "messages"},
+    "handlers": {"db", "domain", "limits", "live", "messages", "web"},
+    "routes": {"handlers", "web"},
+    "openapi": {"web", "messages", "routes"},
+    "app": {"desk", "handlers", "web", "messages", "openapi", "routes"},
+    "http_server": {"web", "limits", "app", "desk", "handlers"},
     "serve": {"limits", "db", "desk", "first_start", "http_server", "jobs", "logs", "reindexing"},
     "commands": {"db", "domain", "option_values"},
     "__main__": {"commands"},
@@ -88,9 +87,10 @@ def test_only_the_db_floor_knows_sqlalchemy_and_only_http_knows_tornado() -> Non
         roots = {name.split(".")[0] for name in imports(path)}
         assert "sqlalchemy" not in roots or floor_of(path) == "db", path
         assert "tornado" not in roots or floor_of(path) in (
+            "web",
             "handlers",
             "app",
-            "client_stream",
+            "web",
             "http_server",
             "serve",
             "logs",

@@ -14,14 +14,14 @@ from helpdesk.domain import access, accounts, idempotency
 from helpdesk.domain.access import ActorChanged
 from helpdesk.domain.accounts import VerifyAgain
 from helpdesk.domain.idempotency import Answer
-from helpdesk.handlers.addresses import limit_key
-from helpdesk.handlers.base import ApiHandler, answer
-from helpdesk.handlers.caller import always_visible
-from helpdesk.handlers.calls import call
-from helpdesk.handlers.password_checks import PasswordChecks
 from helpdesk.limits.login_throttle import Window, registration_windows
 from helpdesk.messages.accounts import Credentials, NewAccount, Session
 from helpdesk.messages.fields import Role
+from helpdesk.web.addresses import limit_key
+from helpdesk.web.api import ApiHandler, answer
+from helpdesk.web.caller import always_visible
+from helpdesk.web.calls import call
+from helpdesk.web.password_checks import PasswordChecks
 
 _SECRETS = ("password",)
 

@@ -9,9 +9,9 @@ from helpdesk.db.engine import Connection
 from helpdesk.domain import comments
 from helpdesk.domain.access import may_see
 from helpdesk.domain.idempotency import Answer
-from helpdesk.handlers.base import ApiHandler, answer
-from helpdesk.handlers.calls import call
 from helpdesk.messages.comments import Comment, CommentPage, CommentsQuery, NewComment
+from helpdesk.web.api import ApiHandler, answer
+from helpdesk.web.calls import call
 
 
 class CommentsHandler(ApiHandler):

@@ -12,11 +12,11 @@ from helpdesk.db.users import UserRow
 from helpdesk.domain import accounts, idempotency
 from helpdesk.domain.accounts import VerifyAgain
 from helpdesk.domain.idempotency import Answer
-from helpdesk.handlers.base import ApiHandler, answer
-from helpdesk.handlers.caller import always_visible
-from helpdesk.handlers.calls import call
-from helpdesk.handlers.password_checks import PasswordChecks
 from helpdesk.messages.accounts import MyChanges, User
+from helpdesk.web.api import ApiHandler, answer
+from helpdesk.web.caller import always_visible
+from helpdesk.web.calls import call
+from helpdesk.web.password_checks import PasswordChecks
 
 _SECRETS = ("password", "current_password")
 

@@ -8,11 +8,11 @@ from helpdesk import __version__, errors
 from helpdesk.domain import sla
 from helpdesk.domain.demo import ACCOUNTS
 from helpdesk.errors import AppError
-from helpdesk.handlers.base import ApiHandler
-from helpdesk.handlers.body_limit import BODY_MAX_BYTES
-from helpdesk.handlers.calls import call
 from helpdesk.messages import fields as f
 from helpdesk.messages.meta import Health, Limits, Manifest, ManifestCall, Meta, Problem
+from helpdesk.web.api import ApiHandler
+from helpdesk.web.body_limit import BODY_MAX_BYTES
+from helpdesk.web.calls import call
 
 NAME = "HelpDesk Mini"
 HEALTH_TIMEOUT_S = 2.0

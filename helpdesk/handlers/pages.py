@@ -10,8 +10,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from helpdesk import errors
-from helpdesk.handlers.http import HttpHandler
-from helpdesk.handlers.negotiation import first_named, takes_gzip
+from helpdesk.web.handler import HttpHandler
+from helpdesk.web.negotiation import first_named, takes_gzip
 
 STATIC = Path(__file__).resolve().parents[2] / "static"
 GZIP_MIN_BYTES = 1000  # below a packet it saves nothing

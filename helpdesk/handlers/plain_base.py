@@ -17,11 +17,11 @@ from helpdesk.db.engine import Connection
 from helpdesk.domain.idempotency import Answer
 from helpdesk.errors import AppError
 from helpdesk.handlers import plain_words as words
-from helpdesk.handlers.base import KEY
-from helpdesk.handlers.caller import always_visible
-from helpdesk.handlers.http import PAGE_HEADERS
-from helpdesk.handlers.negotiation import is_of_type, is_unencoded
-from helpdesk.handlers.password_checks import PasswordChecks
+from helpdesk.web.api import KEY
+from helpdesk.web.caller import always_visible
+from helpdesk.web.handler import PAGE_HEADERS
+from helpdesk.web.negotiation import is_of_type, is_unencoded
+from helpdesk.web.password_checks import PasswordChecks
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 COOKIE = "helpdesk_plain"  # never looked at by the API, which wants an Authorization header

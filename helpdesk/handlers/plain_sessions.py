@@ -12,11 +12,11 @@ from helpdesk.domain import accounts
 from helpdesk.domain.access import Actor
 from helpdesk.domain.accounts import VerifyAgain, token_digest
 from helpdesk.errors import AppError
-from helpdesk.handlers.addresses import limit_key
 from helpdesk.handlers.plain_base import COOKIE, PlainHandler, plain_page, sign_in_page
 from helpdesk.limits.login_throttle import Window, registration_windows
 from helpdesk.messages.accounts import Credentials, NewAccount, Session
 from helpdesk.messages.parsing import parse_form
+from helpdesk.web.addresses import limit_key
 
 KEPT = "kept."  # begins the names of the fields that wait, inside the sign-in form, for the sign-in
 _KEPT_PATH = re.compile(r"/plain(?:/[a-z0-9]{1,20}){1,4}")

@@ -10,12 +10,12 @@ from helpdesk.domain import comments, ticket_changes, views
 from helpdesk.domain.access import visible_ticket
 from helpdesk.domain.idempotency import Answer
 from helpdesk.errors import AppError
-from helpdesk.handlers.base import ID
 from helpdesk.handlers.plain_base import PlainHandler
 from helpdesk.messages.comments import Comment, CommentsQuery, NewComment
 from helpdesk.messages.fields import STATUSES, Status
 from helpdesk.messages.parsing import parse_form
 from helpdesk.messages.tickets import ListedTicket, TicketChanges
+from helpdesk.web.api import ID
 
 COMMENTS_SHOWN = 25  # on one page; the longest make half a megabyte
 REPEAT_MS = HOUR_MS  # in which the same words, sent again from another form, are taken for a mistake

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from helpdesk.domain import reports
-from helpdesk.handlers.base import ApiHandler
-from helpdesk.handlers.calls import call
 from helpdesk.messages.reports import Overview, OverviewQuery
+from helpdesk.web.api import ApiHandler
+from helpdesk.web.calls import call
 
 
 class OverviewHandler(ApiHandler):

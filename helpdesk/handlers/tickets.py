@@ -9,9 +9,6 @@ from helpdesk.db.engine import Connection
 from helpdesk.domain import ticket_changes, tickets, views
 from helpdesk.domain.access import may_see
 from helpdesk.domain.idempotency import Answer
-from helpdesk.handlers.base import ApiHandler, answer
-from helpdesk.handlers.calls import call
-from helpdesk.handlers.negotiation import entity_tags, first_named
 from helpdesk.messages.fields import ID_MAX
 from helpdesk.messages.tickets import (
     NewTicket,
@@ -22,6 +19,9 @@ from helpdesk.messages.tickets import (
     TicketPage,
     TicketsQuery,
 )
+from helpdesk.web.api import ApiHandler, answer
+from helpdesk.web.calls import call
+from helpdesk.web.negotiation import entity_tags, first_named
 
 _VERSION_TAG = re.compile(r'"([1-9][0-9]{0,15})(?:\.[0-9]{1,18})?"')
 

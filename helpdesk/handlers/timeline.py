@@ -9,11 +9,11 @@ from tornado.iostream import StreamClosedError
 
 from helpdesk import errors
 from helpdesk.domain import timeline_pages
-from helpdesk.handlers.base import ApiHandler
-from helpdesk.handlers.calls import call
 from helpdesk.live.streams import Stream
 from helpdesk.messages.fields import ID_MAX
 from helpdesk.messages.timeline import EntryPage, EventsQuery, TimelineQuery
+from helpdesk.web.api import ApiHandler
+from helpdesk.web.calls import call
 
 HEARTBEAT_S = 15.0  # the contract's; proxies cut what is silent for 30 to 60
 SEND_BUFFER_BYTES = 128 * 1024  # in the kernel, which would take 4 MB for each; it doubles this number

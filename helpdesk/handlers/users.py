@@ -6,9 +6,9 @@ from helpdesk import errors
 from helpdesk.db.engine import Connection
 from helpdesk.domain import accounts
 from helpdesk.domain.idempotency import Answer
-from helpdesk.handlers.base import ApiHandler, answer
-from helpdesk.handlers.calls import call
 from helpdesk.messages.accounts import AccountChanges, User, UserPage, UsersQuery
+from helpdesk.web.api import ApiHandler, answer
+from helpdesk.web.calls import call
 
 
 class UsersHandler(ApiHandler):

@@ -10,7 +10,7 @@ import pytest
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
 from helpdesk.config import Rate, load
-from helpdesk.handlers.addresses import client_address, is_secure, limit_key
+from helpdesk.web.addresses import client_address, is_secure, limit_key
 from tests.conftest import Api, Start
 from tests.handlers.test_plain import Browser
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from helpdesk import accepting
-from helpdesk.handlers import http
 from helpdesk.limits import admission
+from helpdesk.web import accepting
+from helpdesk.web import handler as http
 from tests.conftest import Api, Start
 
 pytestmark = pytest.mark.gen_test

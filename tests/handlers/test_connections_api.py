@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from helpdesk.handlers import body_limit
+from helpdesk.web import body_limit
 from tests.conftest import Api
 from tests.handlers.test_bad_input_api import request, written
 

@@ -10,7 +10,7 @@ import pytest
 
 from helpdesk.domain import tickets
 from helpdesk.errors import Unavailable
-from helpdesk.handlers import base
+from helpdesk.web import api as base
 from tests.conftest import Api
 
 pytestmark = pytest.mark.gen_test

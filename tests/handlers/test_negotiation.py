@@ -9,7 +9,7 @@ import time
 import pytest
 from tornado.httputil import HTTPHeaders
 
-from helpdesk.handlers.negotiation import EntityTag, entity_tags, first_named, is_of_type, is_unencoded, takes_gzip
+from helpdesk.web.negotiation import EntityTag, entity_tags, first_named, is_of_type, is_unencoded, takes_gzip
 from tests.conftest import Api
 
 HTTP = pytest.mark.gen_test

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from helpdesk.client_stream import CHUNKS_MAX, ClientStream
-from helpdesk.handlers.delegate import RequestDelegate
+from helpdesk.web.client_stream import CHUNKS_MAX, ClientStream
+from helpdesk.web.delegate import RequestDelegate
 from tests.conftest import Api
 from tests.handlers.test_bad_input_api import code, raw, request
 

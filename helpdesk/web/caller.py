@@ -13,9 +13,9 @@ from helpdesk.db.engine import Connection
 from helpdesk.domain import idempotency
 from helpdesk.domain.access import Actor, ActorChanged, confirm
 from helpdesk.domain.idempotency import Answer, Claim
-from helpdesk.handlers.addresses import limit_key
-from helpdesk.handlers.http import HttpHandler
 from helpdesk.limits.ratelimit import GuessesSpent, Standing
+from helpdesk.web.addresses import limit_key
+from helpdesk.web.handler import HttpHandler
 
 T = TypeVar("T")
 

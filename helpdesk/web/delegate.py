@@ -9,11 +9,11 @@ from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
 from tornado.web import Application
 
 from helpdesk.errors import AppError
-from helpdesk.handlers import body_limit
-from helpdesk.handlers.addresses import limit_key
-from helpdesk.handlers.body_limit import Body
-from helpdesk.handlers.http import HttpHandler
 from helpdesk.limits.admission import BODY_MIN_BYTES
+from helpdesk.web import body_limit
+from helpdesk.web.addresses import limit_key
+from helpdesk.web.body_limit import Body
+from helpdesk.web.handler import HttpHandler
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 

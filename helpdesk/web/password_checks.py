@@ -7,10 +7,10 @@ from helpdesk.db import users as user_store
 from helpdesk.db.engine import Connection
 from helpdesk.db.users import UserRow
 from helpdesk.domain import accounts
-from helpdesk.handlers.addresses import limit_key
-from helpdesk.handlers.caller import CallerHandler
 from helpdesk.limits.login_throttle import login_windows
 from helpdesk.messages.accounts import Session
+from helpdesk.web.addresses import limit_key
+from helpdesk.web.caller import CallerHandler
 
 
 class PasswordChecks(CallerHandler):

@@ -17,15 +17,15 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from helpdesk import errors
-from helpdesk.client_stream import ClientStream
 from helpdesk.config import LOOPBACK_NAMES
 from helpdesk.desk import Desk
 from helpdesk.errors import AppError
-from helpdesk.handlers.addresses import client_address, is_secure, limit_key
-from helpdesk.handlers.body_limit import BODY_MAX_BYTES, NO_BODY_MAX_BYTES, Body
-from helpdesk.handlers.cors import is_foreign_write
 from helpdesk.hosts import is_served, name_in
 from helpdesk.messages.encoding import encode
+from helpdesk.web.addresses import client_address, is_secure, limit_key
+from helpdesk.web.body_limit import BODY_MAX_BYTES, NO_BODY_MAX_BYTES, Body
+from helpdesk.web.client_stream import ClientStream
+from helpdesk.web.cors import is_foreign_write
 
 log = logging.getLogger("helpdesk.http")
 

@@ -11,14 +11,14 @@ import msgspec
 from helpdesk import errors
 from helpdesk.db.engine import Connection
 from helpdesk.domain.idempotency import Answer
-from helpdesk.handlers.body_limit import Body
-from helpdesk.handlers.caller import CallerHandler
-from helpdesk.handlers.calls import Access, Call
-from helpdesk.handlers.cors import cors_headers, is_preflight, preflight_headers
-from helpdesk.handlers.http import API_HEADERS
-from helpdesk.handlers.negotiation import is_of_type, is_unencoded
 from helpdesk.messages.encoding import encode
 from helpdesk.messages.parsing import parse_body, parse_json_object, parse_query, printable
+from helpdesk.web.body_limit import Body
+from helpdesk.web.caller import CallerHandler
+from helpdesk.web.calls import Access, Call
+from helpdesk.web.cors import cors_headers, is_preflight, preflight_headers
+from helpdesk.web.handler import API_HEADERS
+from helpdesk.web.negotiation import is_of_type, is_unencoded
 
 S = TypeVar("S", bound=msgspec.Struct)
 
