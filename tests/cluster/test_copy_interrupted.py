@@ -48,7 +48,7 @@ def test_an_interrupted_copy_goes_on_where_it_was(
 
 STUCK = """
 import sys, threading
-from helpdesk import copying
+from helpdesk.commands import copy as copying
 from helpdesk.db import copying as store
 
 def remember_and_stick(target, place, remember=store._remember):

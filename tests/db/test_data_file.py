@@ -475,7 +475,7 @@ def test_a_link_to_itself_is_refused(tmp_path: Path) -> None:
 AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from helpdesk.db.data_file import open_data_file
+from helpdesk.db.engines.data_file import open_data_file
 from helpdesk.errors import StartError
 if os.geteuid() == 0:
     os.setgroups([])

@@ -87,7 +87,7 @@ class PostgresDatabase:
         return (*readers, self._writers, self._prompt_writers)
 
     def on_commit(self, listener: CommitListener) -> None:
-        """Of this process's commits only; the others' come by wakeups.py."""
+        """Of this process's commits only; the others' come by live/wakeups.py."""
         self._listeners.add(listener)
 
     async def read(self, fn: Callable[[Connection], T]) -> T:
