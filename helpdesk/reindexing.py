@@ -20,15 +20,16 @@ _SAY_EACH_S = 5.0
 async def reindex_if_outdated(desk: Desk, is_stopped: Callable[[], bool]) -> None:
     """Index all texts anew unless the index is whole and of this version; say in the log how far it is.
 
-    Returns early once `is_stopped`; the next start goes on from there.
+    Returns early once `is_stopped`; the next start goes on from there. Nothing here may be refused because it
+    waited: after a large migration the writing thread is busy with the log for longer than a request would wait.
     """
-    if await desk.db.read(lambda conn: rebuilding.is_whole(conn, WORDS_VERSION)):
+    if await desk.db.read_promptly(lambda conn: rebuilding.is_whole(conn, WORDS_VERSION)):
         return
-    reached = await desk.db.write(_begin)
+    reached = await desk.db.write_promptly(_begin)
     said_at = desk.clock.monotonic()
     while not reached.is_whole and not is_stopped():
         step, done = reached.step, reached.done
-        reached = await desk.db.write(lambda conn, at=reached: _advance(conn, at))  # type: ignore[misc]
+        reached = await desk.db.write_promptly(lambda conn, at=reached: _advance(conn, at))  # type: ignore[misc]
         is_step_done = reached.step != step and done > 0
         if is_step_done or desk.clock.monotonic() >= said_at + _SAY_EACH_S:
             said_at = desk.clock.monotonic()
@@ -51,5 +52,6 @@ def _advance(conn: Connection, reached: State) -> State:
 
 
 async def _say(desk: Desk, reached: State) -> None:
-    total = await desk.db.read_slowly(lambda conn: rebuilding.total(conn, reached.step))
-    log.info("search index: %s, %s of %s, for words of version %s", reached.step, reached.done, total, WORDS_VERSION)
+    total = await desk.db.read_promptly(lambda conn: rebuilding.total(conn, reached.step))
+    done = f"{reached.done} of about {total}"
+    log.info("search index: %s, %s, for words of version %s", reached.step, done, WORDS_VERSION)

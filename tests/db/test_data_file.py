@@ -220,7 +220,7 @@ def test_a_crash_in_the_middle_of_a_migration_is_no_foreign_log(
     with closing(connect(desk)) as raw:
         raw.execute("UPDATE alembic_version SET version_num = '0001'")
 
-    def upgrade(conn: object, *_: object) -> None:
+    def upgrade(conn: object, *_: object, since: str) -> None:
         conn.exec_driver_sql("CREATE TABLE later (id INTEGER)")  # type: ignore[attr-defined]
         conn.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{run.HEAD}'")  # type: ignore[attr-defined]
 

@@ -83,8 +83,8 @@ def _encoded(key: Key) -> bytes:
 
 
 def total(conn: Connection, step: str) -> int:
-    """Return how many rows a step has to go through."""
-    return int(conn.execute(select(func.count()).select_from(_TABLES[step])).scalar_one())
+    """Return about how many rows a step has to go through: the newest id, since counting millions takes seconds."""
+    return int(conn.execute(select(func.coalesce(func.max(_TABLES[step].c.id), 0))).scalar_one())
 
 
 def advance(conn: Connection, reached: State, *, limit: int, words: Words) -> State:
