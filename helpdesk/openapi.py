@@ -196,7 +196,7 @@ def _responses(verb: str, access: Access, call: Call, schema_of: dict[Any, dict[
         responses["304"] = {"description": "The client has it already", "headers": _described(["ETag"])}
     for status, kinds in sorted(_errors(verb, access, call).items()):
         responses[str(status)] = _refusal(kinds)
-    if call.summary.startswith("Whether"):
+    if call.answers_503:
         responses["503"] = success | {"description": "The store does not answer"}
     return responses
 

@@ -19,7 +19,7 @@ HEALTH_TIMEOUT_S = 2.0
 
 
 class HealthHandler(ApiHandler):
-    @call("Whether the server and its database work", answer=Health)
+    @call("Whether the server and its database work", answer=Health, answers_503=True)
     async def get(self) -> None:
         """GET /api/health"""
         uptime_s = round(self.desk.clock.monotonic() - self.desk.started_at, 1)

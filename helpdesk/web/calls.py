@@ -45,6 +45,7 @@ class Call:
     headers: tuple[str, ...]  # of the request, beside those that every call of its kind has
     returns_headers: tuple[str, ...]
     media_type: str
+    answers_503: bool  # with `answer` too, as health does: not with an error
 
 
 def call(
@@ -58,12 +59,13 @@ def call(
     headers: tuple[str, ...] = (),
     returns_headers: tuple[str, ...] = (),
     media_type: str = "application/json",
+    answers_503: bool = False,
 ) -> Callable[[F], F]:
     """Describe a handler's verb; the base handler parses `params` and `body` before it runs."""
 
     def describe(method: F) -> F:
         method.call = Call(  # type: ignore[attr-defined]
-            summary, params, body, answer, status, errors, headers, returns_headers, media_type
+            summary, params, body, answer, status, errors, headers, returns_headers, media_type, answers_503
         )
         return method
 
