@@ -13,7 +13,15 @@ from typing import Any, ClassVar
 
 
 class StartError(Exception):
-    """The server cannot start; the message is one sentence that says what to do."""
+    """The server cannot start; the message is one sentence that says what to do.
+
+    `server_advice` ends the sentence where that names options which a server has and other commands have not.
+    """
+
+    def __init__(self, what: str, *, server_advice: str = "") -> None:
+        super().__init__(f"{what}; {server_advice}" if server_advice else what)
+        self.what = what
+        self.server_advice = server_advice
 
 
 @contextmanager

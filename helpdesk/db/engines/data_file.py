@@ -57,23 +57,27 @@ def _system_errors_as_refusals(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StartError(
-            f"cannot open the database {path} ({error.strerror}); make it and its directory readable and writable, "
-            "or choose another --data-dir"
+            f"cannot open the database {path} ({error.strerror})",
+            server_advice="make it and its directory readable and writable, or choose another --data-dir",
         ) from None
 
 
 def _require_writable(path: Path, real: Path) -> None:
     """Raise StartError unless the directory is there, and can be written as the files in it that are."""
     if real.is_symlink():
-        raise StartError(f"{path} is a link that leads round in a circle; remove it or choose another --data-dir")
+        raise StartError(
+            f"{path} is a link that leads round in a circle", server_advice="remove it or choose another --data-dir"
+        )
     directory = real.parent
     if not directory.is_dir():
         raise StartError(f"there is no directory {directory} for the database {path}; make it, or name another one")
     if not os.access(directory, os.W_OK | os.X_OK):
-        raise StartError(f"cannot write in {directory}; make it writable or choose another --data-dir")
+        raise StartError(f"cannot write in {directory}", server_advice="make it writable or choose another --data-dir")
     for file in (real, *write_ahead_log.paths_of(real)):
         if file.exists() and not os.access(file, os.R_OK | os.W_OK):
-            raise StartError(f"cannot write {file}; make it writable for this user or choose another --data-dir")
+            raise StartError(
+                f"cannot write {file}", server_advice="make it writable for this user or choose another --data-dir"
+            )
 
 
 def _make_private(real: Path) -> None:
@@ -112,8 +116,9 @@ def _write(path: Path, lock: DataLock) -> None:
             log.error("there is no room to write to %s", path)
             return
         raise StartError(
-            f"cannot write to the database {path} ({reason}); make it and the files beside it that begin with its "
-            "name writable, or choose another --data-dir"
+            f"cannot write to the database {path} ({reason})",
+            server_advice="make it and the files beside it that begin with its name writable, "
+            "or choose another --data-dir",
         ) from None
 
 

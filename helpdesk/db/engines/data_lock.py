@@ -14,7 +14,9 @@ class InUse(StartError):
     """Another process has the database."""
 
     def __init__(self, database: Path) -> None:
-        super().__init__(f"another server is using {database}; stop it, or start this one with another --data-dir")
+        super().__init__(
+            f"another server is using {database}", server_advice="stop it, or start this one with another --data-dir"
+        )
 
 
 class DataLock:
@@ -37,7 +39,7 @@ class DataLock:
             # The data file first: who is refused by it has made no lock file.
             self._data = self._hold(real, os.O_RDONLY | os.O_NONBLOCK, database)
             if not stat.S_ISREG(os.fstat(self._data).st_mode):
-                raise StartError(f"{database} is no file; remove it or choose another --data-dir")
+                raise StartError(f"{database} is no file", server_advice="remove it or choose another --data-dir")
             self._hold(lock_path(real), os.O_RDWR | os.O_CREAT, database)
         except BaseException:
             self.release()

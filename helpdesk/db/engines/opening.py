@@ -54,7 +54,9 @@ def _make_data_dir(directory: Path) -> None:
         # The data are nobody else's: they hold what customers wrote.
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise StartError(f"cannot make {directory} ({error.strerror}); choose another --data-dir") from None
+        raise StartError(
+            f"cannot make {directory} ({error.strerror})", server_advice="choose another --data-dir"
+        ) from None
 
 
 def _open_postgres(url: str, on_failure: Callable[[], None], problems: Problems, *, shared: bool) -> Database:
@@ -74,7 +76,7 @@ def _open_postgres(url: str, on_failure: Callable[[], None], problems: Problems,
 
 def _not_reachable(place: str, error: DBAPIError) -> StartError:
     reason = postgres_connection.reason(error)
-    return StartError(f"cannot open the database {place} ({reason}); start it, or see --database-url")
+    return StartError(f"cannot open the database {place} ({reason})", server_advice="start it, or see --database-url")
 
 
 @contextmanager
@@ -107,9 +109,8 @@ def _for_a_copy() -> Iterator[None]:
     try:
         yield
     except StartError as error:
-        what, _, advice = str(error).partition("; ")
-        if "--data-dir" in advice or "--database-url" in advice:
-            raise StartError(what) from None
+        if error.server_advice:
+            raise StartError(error.what) from None
         raise
 
 

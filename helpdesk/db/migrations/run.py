@@ -54,7 +54,7 @@ def prepare_sqlite(path: Path, *, by_copy: bool = False) -> None:
     except (sqlite3.Error, DBAPIError) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
         raise StartError(
-            f"cannot open the database {path} ({reason}); choose another --data-dir or --database-url"
+            f"cannot open the database {path} ({reason})", server_advice="choose another --data-dir or --database-url"
         ) from None
 
 
@@ -86,12 +86,16 @@ def _revision(path: Path, *, by_copy: bool = False) -> str:
         if not names and raw.execute("PRAGMA page_count").fetchone() != (0,):
             return ""
         if "alembic_version" not in names or "tickets" not in names:
-            raise StartError(f"{path} is not a database of this server; choose another --data-dir or --database-url")
+            raise StartError(
+                f"{path} is not a database of this server", server_advice="choose another --data-dir or --database-url"
+            )
         if COPYING in names and not by_copy:
             raise _half_copied(path)
         (revision,) = raw.execute("SELECT version_num FROM alembic_version").fetchone() or ("",)
     if revision not in KNOWN:
-        raise StartError(f"{path} was written by a newer release; start that release, or choose another --data-dir")
+        raise StartError(
+            f"{path} was written by a newer release", server_advice="start that release, or choose another --data-dir"
+        )
     return str(revision)
 
 
@@ -135,12 +139,17 @@ def _revision_of(conn: Connection, shown: str, *, by_copy: bool = False) -> str:
     if not names:
         return ""
     if not {"alembic_version", "tickets"} <= names:
-        raise StartError(f"{shown} is not a database of this server; name an empty one with --database-url")
+        raise StartError(
+            f"{shown} is not a database of this server", server_advice="name an empty one with --database-url"
+        )
     if COPYING in names and not by_copy:
         raise _half_copied(shown)
     revision = str(conn.execute(text("SELECT version_num FROM alembic_version")).scalar())
     if revision not in KNOWN:
-        raise StartError(f"{shown} was written by a newer release; start that release, or name another --database-url")
+        raise StartError(
+            f"{shown} was written by a newer release",
+            server_advice="start that release, or name another --database-url",
+        )
     return revision
 
 
