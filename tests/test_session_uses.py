@@ -9,7 +9,7 @@ import pytest
 
 from helpdesk.caches import session_uses
 from helpdesk.caches.session_uses import SessionUses
-from helpdesk.db.engine import Connection, touched
+from helpdesk.db.engine import Connection, take_touched
 from helpdesk.domain import accounts
 from helpdesk.domain.access import Actor
 from helpdesk.domain.accounts import SESSIONS_MAX, token_digest
@@ -38,10 +38,10 @@ def test_the_session_used_longest_ago_ends_and_others_accounts_do_not_count(conn
     others = [session(conn, "ben", NOW + n) for n in range(3)]
     tokens = [session(conn, "ana", NOW + n) for n in range(SESSIONS_MAX)]
     accounts.record_uses(conn, {token_digest(tokens[0]): NOW + 500, token_digest(tokens[1]): NOW + 400})
-    touched(conn)
+    take_touched(conn)
     tokens.append(session(conn, "ana", NOW + 600))
     assert alive(conn, tokens) == [n != 2 for n in range(SESSIONS_MAX + 1)]
-    assert touched(conn)["token"] == {token_digest(tokens[2])}
+    assert take_touched(conn)["token"] == {token_digest(tokens[2])}
     for n in range(97):
         session(conn, "ana", NOW + 700 + n)
     assert alive(conn, [*tokens[:2], tokens[-1]]) == [True, True, True]

@@ -47,8 +47,8 @@ __all__ = [
     "overloaded",
     "row_as",
     "stripe",
+    "take_touched",
     "touch",
-    "touched",
     "unknown_outcome",
 ]
 
@@ -141,8 +141,8 @@ def touch(conn: Connection, noun: Noun, key: object) -> None:
     conn.info.setdefault("touched", {}).setdefault(noun, set()).add(key)
 
 
-def touched(conn: Connection) -> Touched:
-    """All that was noted since the last call."""
+def take_touched(conn: Connection) -> Touched:
+    """Return all that was noted since the last call, and note it no more."""
     noted: Touched = conn.info.pop("touched", {})
     return noted
 

@@ -25,7 +25,7 @@ from helpdesk.db.engine import (
     Job,
     Touched,
     forget,
-    touched,
+    take_touched,
     unknown_outcome,
 )
 from helpdesk.db.engines import postgres_connection, postgres_locks
@@ -198,7 +198,7 @@ def _write_once(connector: Connector, fn: Callable[[Connection], T]) -> tuple[T,
     with connector.connection() as conn:
         forget(conn)
         outcome = fn(conn)
-        changes = touched(conn)
+        changes = take_touched(conn)
         try:
             conn.commit()
         except DBAPIError as error:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.db.engine import Touched, forget, noted, overloaded, touched, unknown_outcome
+from helpdesk.db.engine import Touched, forget, noted, overloaded, take_touched, unknown_outcome
 from helpdesk.db.engines import write_ahead_log
 from helpdesk.db.engines.sqlite_checkpoints import Checkpoints, LogIndex
 from helpdesk.db.engines.sqlite_connection import BUSY_TIMEOUT_MS, driver, open_engine
@@ -196,7 +196,7 @@ class Writer:
             return _refuse(batch, self._commit_failed(error))
         if self._raw.total_changes != before:
             self._faults.wrote()
-        return touched(self._conn)
+        return take_touched(self._conn)
 
     def _commit_failed(self, error: sqlite3.Error | MemoryError) -> Unavailable:
         match commit_outcome(error):
