@@ -72,7 +72,7 @@ class Redis:
     async def run(self, script: str, keys: Sequence[str], arguments: Sequence[str | int]) -> list[bytes]:
         """Return what a Lua script answers. It sees and changes everything at one moment. Raises RedisAway."""
         if self._is_away:
-            raise RedisAway
+            raise RedisAway()
         return await self._run(script, keys, arguments)
 
     async def _run(self, script: str, keys: Sequence[str], arguments: Sequence[str | int]) -> list[bytes]:
@@ -85,7 +85,7 @@ class Redis:
     async def publish(self, channel: str, message: bytes) -> None:
         """Send a message to all who listen. Raises RedisAway; one that is sent may still reach nobody."""
         if self._is_away:
-            raise RedisAway
+            raise RedisAway()
         await self._ask(lambda: self._client.publish(channel, message))
 
     async def _ask(self, question: Callable[[], Awaitable[Any]]) -> Any:
@@ -100,13 +100,13 @@ class Redis:
         done, _ = await asyncio.wait({asked}, timeout=ANSWER_S)
         if not done:
             self._note_away("it took too long")
-            raise RedisAway
+            raise RedisAway()
         if asked.cancelled():
-            raise RedisAway
+            raise RedisAway()
         error = asked.exception()
         if isinstance(error, self._errors):
             self._note_away(str(error))
-            raise RedisAway from error
+            raise RedisAway() from error
         return asked.result()
 
     def _forget(self, asked: asyncio.Future[Any]) -> None:

@@ -72,7 +72,7 @@ def may_wait(conn: Connection) -> Iterator[None]:
         yield
         return
     if not permits.acquire(blocking=False):
-        raise HeldUp
+        raise HeldUp()
     try:
         conn.execute(_PATIENTLY)
         yield

@@ -83,9 +83,9 @@ def start_session(
     store.lock(conn, user.id)  # or a new password could end every token but this one
     present = store.by_id(conn, user.id)
     if present is None or present.password_hash != user.password_hash:
-        raise VerifyAgain
+        raise VerifyAgain()
     if not present.active:
-        raise InvalidCredentials
+        raise InvalidCredentials()
     token_store.record_uses(conn, uses or {})
     token_store.delete_unused(conn, user.id, now, keep=SESSIONS_MAX - 1)
     token = secrets.token_urlsafe(TOKEN_BYTES)
@@ -136,7 +136,7 @@ def change_own(
     after = _with_names(user, changes.name, changes.email)
     if password_hash is not None:
         if verified is None or verified.password_hash != user.password_hash:
-            raise VerifyAgain
+            raise VerifyAgain()
         after = replace(after, password_hash=password_hash)
         token_store.delete_others(conn, actor.id, but=actor.token_digest)
     if after != user:

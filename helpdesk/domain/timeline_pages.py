@@ -58,7 +58,7 @@ def _search(
         for row in rows:
             searched += max(ENTRY_MIN, len(row.data))
             if searched > SEARCHED_MAX:
-                raise TooSlow
+                raise TooSlow()
             if query.action not in (None, row.action) or not finder.matches(row):
                 continue
             if skipped < query.offset:

@@ -76,7 +76,7 @@ class RegisterHandler(_SessionHandler):
                 return self.session_for(201, user)(conn)
 
             def replay(_conn: Connection, _kept: Answer) -> Answer:
-                raise VerifyAgain
+                raise VerifyAgain()
 
             await self.transact(work, secrets=_SECRETS, account=new.username, replay=replay, keep=_without_token)
 

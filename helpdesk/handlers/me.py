@@ -48,7 +48,7 @@ class MeHandler(PasswordChecks, ApiHandler):
             raise errors.FieldRequired("current_password is required to set a new one", "current_password")
         user = await self.read(lambda conn: user_store.by_id(conn, self.actor.id))
         if user is None:
-            raise errors.InvalidToken
+            raise errors.InvalidToken()
         knows_current = await self._knows(user, current)
         if knows_current:
             is_set_already = hmac.compare_digest(password.encode(), current.encode())
@@ -60,7 +60,7 @@ class MeHandler(PasswordChecks, ApiHandler):
         def replay(conn: Connection, kept: Answer) -> Answer:
             now = user_store.by_id(conn, user.id)
             if now is None or now.password_hash != user.password_hash:
-                raise VerifyAgain
+                raise VerifyAgain()
             if not is_set_already:
                 raise idempotency.reused()
             return kept

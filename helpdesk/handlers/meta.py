@@ -99,4 +99,4 @@ class UnknownPathHandler(ApiHandler):
         self.check_door()
         await self.identify()
         self.check_origin()
-        raise errors.NotFound
+        raise errors.NotFound()

@@ -59,7 +59,7 @@ class PlainLoginHandler(_DoorHandler):
         try:
             session = await self.desk.db.write(lambda conn: self.start_session(conn, user))
         except VerifyAgain:
-            raise errors.InvalidCredentials from None
+            raise errors.InvalidCredentials() from None
         self.enter(session)
         kept = self._waiting()
         if not kept:

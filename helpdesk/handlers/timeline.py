@@ -76,7 +76,7 @@ class EventsHandler(ApiHandler):
                 await self.flush()
         except TimeoutError:
             self.request.connection.stream.close()  # type: ignore[union-attr]
-            raise StreamClosedError from None
+            raise StreamClosedError() from None
         stream.sent()
 
     def _resume_from(self) -> int | None:

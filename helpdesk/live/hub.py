@@ -80,7 +80,7 @@ class Hub:
         # From here on a commit that takes the token or the role away ends the stream; one before it shows here.
         opening = await self._db.read(lambda conn: self._opening(conn, stream.actor))
         if opening.role is None:
-            raise InvalidToken
+            raise InvalidToken()
         if opening.role != stream.actor.role or not stream.is_open:
             raise Unavailable("The stream has ended before it began; connect again", retry_after_s=1)
         if self._position is None:

@@ -153,7 +153,7 @@ class CallerHandler(HttpHandler):
         """Go on as who the caller is now. Raises InvalidToken, or Forbidden where that one may not do this."""
         self._actor = actor
         if actor is None:
-            raise errors.InvalidToken
+            raise errors.InvalidToken()
         self.check_role()
 
     def check_role(self) -> None:

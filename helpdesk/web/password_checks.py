@@ -21,7 +21,7 @@ class PasswordChecks(CallerHandler):
         async with self.desk.throttle.attempt(windows):
             matches = await self.desk.passwords.check(password, user.password_hash if user else None)
             if user is None or not matches or not user.active:
-                raise errors.InvalidCredentials
+                raise errors.InvalidCredentials()
 
     def start_session(self, conn: Connection, user: UserRow) -> Session:
         """Start a session of `user`, whose password was checked against this very row."""

@@ -178,7 +178,7 @@ class PostgresDatabase:
                 return work()
             except DBAPIError as error:
                 if is_write and is_lock_timeout(error):
-                    raise HeldUp from error
+                    raise HeldUp() from error
                 if may_be_repeated(error) and attempt + 1 < ATTEMPTS:
                     time.sleep(random.uniform(0, BACKOFF_S * 2**attempt))  # noqa: S311 (spreads rivals)
                     continue

@@ -75,7 +75,7 @@ class UseLock:
                     self._conn.close()
                     self._conn = None
             if not self._take():
-                raise LockLost
+                raise LockLost()
 
     def release(self) -> None:
         """Give the lock up; nothing when it is not held."""

@@ -52,7 +52,7 @@ class Reader:
                     self._raw.execute("ROLLBACK")
         except (sqlite3.Error, DBAPIError) as error:
             if is_interrupted(error):
-                raise TooSlow from error
+                raise TooSlow() from error
             if is_store_fault(error):
                 raise self._faults.read_failed(error) from error
             raise

@@ -248,7 +248,7 @@ class Writer:
         except Exception as error:
             self._check_alive(error)
             if self._raw.total_changes != before:
-                raise _HalfDone from error
+                raise _HalfDone() from error
             job.error = self._as_answer(error)
 
     def _do_undoably(self, job: _Job) -> None:
@@ -266,7 +266,7 @@ class Writer:
 
     def _check_alive(self, error: Exception) -> None:
         if not self._raw.in_transaction:
-            raise _RolledBack from error
+            raise _RolledBack() from error
 
     def _as_answer(self, error: Exception) -> Exception:
         return self._faults.write_failed(error) if is_store_fault(error) else error
