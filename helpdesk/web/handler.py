@@ -74,6 +74,9 @@ class HttpHandler(RequestHandler):
     desk: Desk
     refusal: Exception | None = None  # why the request is refused; its body is not read
     body_max_bytes = NO_BODY_MAX_BYTES
+    _is_initialized = False  # Tornado's constructor sets headers before it calls `initialize`
+    _request_id: str | None = None
+    _client_address: str | None = None
 
     def initialize(self, **kwargs: Any) -> None:
         desk: Desk = kwargs["desk"]
@@ -84,6 +87,7 @@ class HttpHandler(RequestHandler):
         assert isinstance(connection, HTTP1Connection) and isinstance(connection.stream, ClientStream)
         self.client = connection.stream
         self.client.is_busy = True
+        self._is_initialized = True
         self.set_shared_headers()
 
     def on_finish(self) -> None:
@@ -95,7 +99,7 @@ class HttpHandler(RequestHandler):
         for name, value in self.fixed_headers.items():
             self._headers[name] = value
         self._headers["X-Request-Id"] = self.request_id
-        if "desk" in self.__dict__:  # not while Tornado's constructor runs, which calls this first
+        if self._is_initialized:
             self.set_shared_headers()
 
     def set_shared_headers(self) -> None:
@@ -106,19 +110,17 @@ class HttpHandler(RequestHandler):
     @property
     def request_id(self) -> str:
         """The client's own id where it sent a usable one, else a new one."""
-        found: str | None = self.__dict__.get("_request_id")
-        if found is None:
+        if self._request_id is None:
             sent = self.request.headers.get("X-Request-Id", "")
-            found = self._request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
-        return found
+            self._request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
+        return self._request_id
 
     @property
     def client_address(self) -> str:
         """The client's own address, also behind proxies that are trusted."""
-        found: str | None = self.__dict__.get("_client_address")
-        if found is None:
-            found = self._client_address = client_address(self.request, self.desk.config.trusted_proxies)
-        return found
+        if self._client_address is None:
+            self._client_address = client_address(self.request, self.desk.config.trusted_proxies)
+        return self._client_address
 
     @property
     def is_secure(self) -> bool:
