@@ -141,6 +141,9 @@ class VersionMismatch(AppError):
 class UsernameTaken(AppError):
     status, code = 409, "USERNAME_TAKEN"
 
+    def __init__(self, username: str) -> None:
+        super().__init__(f"The username {username} is taken; choose another", "username")
+
 
 class LastAdmin(AppError):
     status, code = 409, "LAST_ADMIN"
@@ -168,6 +171,13 @@ class HostNotAllowed(AppError):
 
 class IdempotencyKeyReused(AppError):
     status, code = 422, "IDEMPOTENCY_KEY_REUSED"
+
+    def __init__(
+        self,
+        message: str = "This Idempotency-Key was used for another request; make a new key for a new request",
+        field: str | None = "Idempotency-Key",
+    ) -> None:
+        super().__init__(message, field)
 
 
 class RateLimited(AppError):
@@ -202,6 +212,58 @@ def as_unavailable(error: BaseException | None) -> Unavailable | None:
     if isinstance(error, OSError) and error.errno in _RESOURCE_ERRNOS:
         return Unavailable("The server is short of resources; try again in a moment", cause=os.strerror(error.errno))
     return None
+
+
+class Overloaded(Unavailable):
+    """Too much work waits already."""
+
+    def __init__(self) -> None:
+        super().__init__("The server is overloaded; try again in a moment")
+
+
+class TooManySignIns(Unavailable):
+    """Too many passwords wait to be checked already."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many people are signing in; try again in a moment", retry_after_s=10)
+
+
+class DatabaseAway(Unavailable):
+    """The database does not answer, or gives no connection."""
+
+    def __init__(self, *, cause: str | None = None) -> None:
+        super().__init__("The database cannot answer now; nothing was changed, try again in a moment", cause=cause)
+
+
+class RowsHeld(Unavailable):
+    """Other transactions held for too long the rows that this one must lock."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Others are changing the same thing; nothing was changed, try again in a moment",
+            cause="others held for too long what a transaction needs",
+        )
+
+
+class OutcomeUnknown(Unavailable):
+    """A commit may or may not have happened."""
+
+    def __init__(self, *, cause: str | None = None) -> None:
+        super().__init__(
+            "The server could not confirm whether this was stored; repeat the request with the same Idempotency-Key",
+            retry_after_s=5,
+            cause=cause,
+        )
+
+
+class WriterStopped(Unavailable):
+    """The server stops after a fault, and writes no more."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server stops after a fault and has not done this; repeat the request with the same Idempotency-Key",
+            retry_after_s=5,
+        )
 
 
 class TooSlow(Unavailable):

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import bcrypt
 
-from helpdesk.errors import Unavailable
+from helpdesk.errors import TooManySignIns
 from helpdesk.lanes import Lane
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class Passwords:
 
     def __init__(self, cost: int) -> None:
         self._cost = cost
-        self._lane: Lane[None] = Lane("bcrypt", [None] * THREADS, length_max=QUEUE_MAX, refusal=_too_many)
+        self._lane: Lane[None] = Lane("bcrypt", [None] * THREADS, length_max=QUEUE_MAX, refusal=TooManySignIns)
 
     async def hash(self, password: str) -> str:
         """The hash to keep."""
@@ -64,7 +64,3 @@ class Passwords:
 
     def close(self) -> None:
         self._lane.stop()
-
-
-def _too_many() -> Unavailable:
-    return Unavailable("Too many people are signing in; try again in a moment", retry_after_s=10)

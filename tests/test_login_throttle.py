@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpdesk.config import Rate
-from helpdesk.errors import InvalidCredentials, RateLimited, Unavailable
+from helpdesk.errors import InvalidCredentials, RateLimited, TooManySignIns
 from helpdesk.limits import login_throttle
 from helpdesk.limits.login_throttle import Counted, LoginThrottle, Throttle, Window, login_windows, registration_windows
 from tests.conftest import FakeClock
@@ -145,7 +145,7 @@ class ThrottleContract:
             patch.setattr(login_throttle, "WAIT_S", 0.1)
             waiting = [login(logins, window("ana", 1), right=True) for _ in range(5)]
             refused = await asyncio.gather(*waiting, return_exceptions=True)
-        assert {type(error) for error in refused} == {Unavailable}
+        assert {type(error) for error in refused} == {TooManySignIns}
         checked.set()
         assert await before == "in"
         assert await login(logins, window("ana", 1), right=True) == "in"

@@ -12,8 +12,6 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Row
 
-from helpdesk.errors import Unavailable
-
 T = TypeVar("T")
 # What a commit changed: the ids of each noun. A token's is its digest; "access" has the users whose role
 # changed, or who were deactivated or activated.
@@ -44,12 +42,10 @@ __all__ = [
     "is_sqlite",
     "new_id",
     "noted",
-    "overloaded",
     "row_as",
     "stripe",
     "take_touched",
     "touch",
-    "unknown_outcome",
 ]
 
 
@@ -120,20 +116,6 @@ def is_sqlite(conn: Connection) -> bool:
 def stripe(conn: Connection) -> int:
     """A small number that connections which write at the same time seldom share; 0 where only one writes."""
     return 0 if is_sqlite(conn) else conn.connection.dbapi_connection.info.backend_pid % STRIPES  # type: ignore[union-attr]
-
-
-def overloaded() -> Unavailable:
-    """The refusal of work while too much of it waits."""
-    return Unavailable("The server is overloaded; try again in a moment")
-
-
-def unknown_outcome(*, cause: str | None = None) -> Unavailable:
-    """What a commit is answered with that may or may not have happened."""
-    return Unavailable(
-        "The server could not confirm whether this was stored; repeat the request with the same Idempotency-Key",
-        retry_after_s=5,
-        cause=cause,
-    )
 
 
 def touch(conn: Connection, noun: Noun, key: object) -> None:

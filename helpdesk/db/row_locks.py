@@ -19,7 +19,7 @@ from sqlalchemy import Engine, FromClause, Row, Select, text
 
 from helpdesk.db.engine import Connection, is_sqlite
 from helpdesk.db.engines.postgres_connection import LOCK_TIMEOUT_S
-from helpdesk.errors import Unavailable
+from helpdesk.errors import RowsHeld
 
 T = TypeVar("T")
 
@@ -97,7 +97,7 @@ class Retries:
             return await attempt()
         except HeldUp:
             if self._retriers >= RETRIERS_MAX:
-                raise _held_up() from None
+                raise RowsHeld() from None
         self._retriers += 1
         try:
             return await self._again(attempt)
@@ -113,11 +113,4 @@ class Retries:
                 return await attempt()
             except HeldUp:
                 continue
-        raise _held_up()
-
-
-def _held_up() -> Unavailable:
-    return Unavailable(
-        "Others are changing the same thing; nothing was changed, try again in a moment",
-        cause="others held for too long what a transaction needs",
-    )
+        raise RowsHeld()

@@ -62,13 +62,8 @@ def register(conn: Connection, new: NewAccount, *, password_hash: str, role: Rol
     )
     user = store.by_id(conn, user_id) if user_id is not None else None
     if user is None:
-        raise username_taken(new.username)
+        raise UsernameTaken(new.username)
     return user
-
-
-def username_taken(username: str) -> UsernameTaken:
-    """The refusal of a name that somebody has, in whatever case."""
-    return UsernameTaken(f"The username {username} is taken; choose another", "username")
 
 
 def start_session(

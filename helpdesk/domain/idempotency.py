@@ -97,15 +97,8 @@ def once(
 
 def _kept_answer(claim: Claim, kept: KeptAnswer) -> Answer:
     if kept.fingerprint != claim.fingerprint:
-        raise reused()
+        raise IdempotencyKeyReused()
     return Answer(kept.status, kept.body, msgspec.json.decode(kept.headers), replayed=True)
-
-
-def reused() -> IdempotencyKeyReused:
-    """The refusal of a key that stands for another request."""
-    return IdempotencyKeyReused(
-        "This Idempotency-Key was used for another request; make a new key for a new request", "Idempotency-Key"
-    )
 
 
 def forget(conn: Connection, *, now: int, keep_hours: int) -> int:

@@ -10,7 +10,7 @@ from helpdesk import errors
 from helpdesk.db import users as user_store
 from helpdesk.db.engine import Connection
 from helpdesk.db.users import UserRow
-from helpdesk.domain import access, accounts, idempotency
+from helpdesk.domain import access, accounts
 from helpdesk.domain.access import ActorChanged
 from helpdesk.domain.accounts import VerifyAgain
 from helpdesk.domain.idempotency import Answer
@@ -90,7 +90,7 @@ class RegisterHandler(_SessionHandler):
     async def _repeat(self, new: NewAccount, user: UserRow) -> None:
         """The name is taken: by an earlier request with the same key, or by somebody else."""
         if self.idempotency_key is None:
-            raise accounts.username_taken(new.username)
+            raise errors.UsernameTaken(new.username)
         try:
             await self.check_password(new.username, new.password, user)
             is_theirs = True
@@ -98,11 +98,11 @@ class RegisterHandler(_SessionHandler):
             is_theirs = False
 
         def work(_conn: Connection) -> Answer:
-            raise accounts.username_taken(new.username)
+            raise errors.UsernameTaken(new.username)
 
         def replay(conn: Connection, _kept: Answer) -> Answer:
             if not is_theirs:
-                raise idempotency.reused()
+                raise errors.IdempotencyKeyReused()
             return self.session_for(201, user)(conn)
 
         await self.transact(work, secrets=_SECRETS, account=new.username, replay=replay)

@@ -9,7 +9,7 @@ from helpdesk import errors
 from helpdesk.db import users as user_store
 from helpdesk.db.engine import Connection
 from helpdesk.db.users import UserRow
-from helpdesk.domain import accounts, idempotency
+from helpdesk.domain import accounts
 from helpdesk.domain.accounts import VerifyAgain
 from helpdesk.domain.idempotency import Answer
 from helpdesk.messages.accounts import MyChanges, User
@@ -62,7 +62,7 @@ class MeHandler(PasswordChecks, ApiHandler):
             if now is None or now.password_hash != user.password_hash:
                 raise VerifyAgain()
             if not is_set_already:
-                raise idempotency.reused()
+                raise errors.IdempotencyKeyReused()
             return kept
 
         work = self._work(changes, user, password_hash)

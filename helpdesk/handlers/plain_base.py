@@ -215,7 +215,7 @@ class PlainHandler(PasswordChecks):
             raise  # the form can be shown to nobody now
         except errors.IdempotencyKeyReused:
             again = errors.IdempotencyKeyReused(
-                "This form was sent before, with other words, and is stored; press Send to send these as well"
+                "This form was sent before, with other words, and is stored; press Send to send these as well", None
             )
             self.set_refusal(again)
             await retry(again)

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from helpdesk.adapters.redis import Redis, RedisAway
 from helpdesk.config import Rate
-from helpdesk.errors import InvalidCredentials, RateLimited, Unavailable
+from helpdesk.errors import InvalidCredentials, RateLimited, TooManySignIns
 from helpdesk.limits.ratelimit import REDIS_CLOCK
 
 # The contract's multiples of --login-limit.
@@ -119,7 +119,7 @@ class LoginThrottle:
             async with asyncio.timeout(WAIT_S):
                 await self._settled.wait_for(lambda: self._has_room(windows))
         except TimeoutError:
-            raise _too_many() from None
+            raise TooManySignIns() from None
 
     def _has_room(self, windows: Sequence[Window]) -> bool:
         """Whether one more may run in all of them now. Raises RateLimited when one of them is full."""
@@ -159,10 +159,6 @@ class LoginThrottle:
             self._drop_old(attempts)
         self._attempts = {key: a for key, a in self._attempts.items() if a.counted_at or a.running}
         self._sweep_at = max(_SWEEP_AT_LEAST, 2 * len(self._attempts))
-
-
-def _too_many() -> Unavailable:
-    return Unavailable("Too many people are signing in; try again in a moment", retry_after_s=10)
 
 
 def _refusal(wait_s: float, message: str) -> RateLimited:
@@ -253,7 +249,7 @@ class SharedLoginThrottle:
             if verdict == b"admitted":
                 return
             await asyncio.sleep(_LOOK_AGAIN_S)
-        raise _too_many()
+        raise TooManySignIns()
 
     async def _settle(self, windows: Sequence[Window], attempt: str, is_counted: bool) -> None:
         arguments = ["counted" if is_counted else "not", attempt, *_limits(windows)]

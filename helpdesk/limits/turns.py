@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from helpdesk.errors import Unavailable
+from helpdesk.errors import Overloaded
 from helpdesk.lanes import Queue, Queued
 
 PER_ROUND = 8  # measured with 800 clients: health costs the loop 0.08 s of CPU, 0.3 s with 32, 0.9 s without a limit
@@ -24,7 +24,7 @@ class Turns:
         self._loop = asyncio.get_running_loop()
         self._left = PER_ROUND
         self._has_begun = False  # whether this round has begun a request, or must
-        self._queue = Queue(WAITING_MAX, _overloaded)
+        self._queue = Queue(WAITING_MAX, Overloaded)
         self._line: deque[Queued] = deque()
 
     async def wait(self) -> None:
@@ -53,7 +53,3 @@ class Turns:
                 self._left -= 1
         if self._left < PER_ROUND:
             self._count_round()
-
-
-def _overloaded() -> Unavailable:
-    return Unavailable("The server is overloaded; try again in a moment")

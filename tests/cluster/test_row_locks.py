@@ -18,7 +18,7 @@ from helpdesk.db.engine import Connection, Database
 from helpdesk.db.engines import postgres_connection, postgres_lanes
 from helpdesk.domain import access, accounts, tickets
 from helpdesk.domain.access import Actor, ActorChanged
-from helpdesk.errors import Unavailable
+from helpdesk.errors import RowsHeld, Unavailable
 from helpdesk.messages.accounts import AccountChanges
 from helpdesk.messages.tickets import NewTicket
 from tests.conftest import START
@@ -131,7 +131,7 @@ async def test_callers_of_what_somebody_holds_stop_nobody_else(
         desk.rival.commit()
         outcomes = await asyncio.gather(*callers, return_exceptions=True)
         refused = [error for error in outcomes if isinstance(error, BaseException)]
-        assert {type(error) for error in refused} <= {Unavailable} and len(refused) >= CALLERS - row_locks.WAITERS
+        assert {type(error) for error in refused} <= {RowsHeld} and len(refused) >= CALLERS - row_locks.WAITERS
         assert all(int(error.headers["Retry-After"]) >= 1 for error in refused if isinstance(error, Unavailable))
 
 

@@ -26,15 +26,15 @@ from helpdesk.db.engine import (
     Touched,
     forget,
     take_touched,
-    unknown_outcome,
 )
 from helpdesk.db.engines import postgres_connection, postgres_locks
 from helpdesk.db.engines.postgres_connection import is_lock_timeout, may_be_repeated
 from helpdesk.db.engines.postgres_connector import Connector
-from helpdesk.db.engines.postgres_faults import Faults, away
+from helpdesk.db.engines.postgres_faults import Faults
 from helpdesk.db.engines.postgres_lanes import Connections, that_read, that_write
 from helpdesk.db.engines.postgres_locks import LockLost, UseLock
 from helpdesk.db.row_locks import HeldUp, Retries
+from helpdesk.errors import DatabaseAway, OutcomeUnknown
 from helpdesk.problems import Problems
 
 T = TypeVar("T")
@@ -92,24 +92,24 @@ class PostgresDatabase:
 
     async def read(self, fn: Callable[[Connection], T]) -> T:
         """In REPEATABLE READ. Raises Unavailable after 5 s at the latest, and whatever `fn` raises."""
-        return await self._readers.do(lambda connector: self._read(connector, fn), away)
+        return await self._readers.do(lambda connector: self._read(connector, fn), DatabaseAway)
 
     async def read_slowly(self, fn: Callable[[Connection], T]) -> T:
         """The same within 13 s, in connections of its own."""
-        return await self._slow_readers.do(lambda connector: self._read(connector, fn), away)
+        return await self._slow_readers.do(lambda connector: self._read(connector, fn), DatabaseAway)
 
     async def read_promptly(self, fn: Callable[[Connection], T]) -> T:
-        return await self._prompt_readers.do(lambda connector: self._read(connector, fn), away)
+        return await self._prompt_readers.do(lambda connector: self._read(connector, fn), DatabaseAway)
 
     async def write(self, fn: Callable[[Connection], T]) -> T:
         """In READ COMMITTED; `fn` runs up to ATTEMPTS times. Raises Unavailable, and whatever `fn` raises."""
         return await self._retries.do(
-            lambda: self._writers.do(lambda connector: self._write(connector, fn), unknown_outcome)
+            lambda: self._writers.do(lambda connector: self._write(connector, fn), OutcomeUnknown)
         )
 
     async def write_promptly(self, fn: Callable[[Connection], T]) -> T:
         return await self._retries.do(
-            lambda: self._prompt_writers.do(lambda connector: self._write(connector, fn), unknown_outcome)
+            lambda: self._prompt_writers.do(lambda connector: self._write(connector, fn), OutcomeUnknown)
         )
 
     def require_store(self) -> None:
@@ -119,7 +119,7 @@ class PostgresDatabase:
         """Raises Unavailable also on a standby, which takes no writes."""
         await self.read_promptly(lambda conn: conn.execute(text("SELECT 1")).scalar())
         if await self.write_promptly(lambda conn: conn.execute(text("SELECT pg_is_in_recovery()")).scalar()):
-            raise away()
+            raise DatabaseAway()
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
@@ -128,7 +128,7 @@ class PostgresDatabase:
         try:
             await asyncio.to_thread(holder.__enter__)
         except DBAPIError as error:
-            raise away() from error
+            raise DatabaseAway() from error
         try:
             yield
         finally:
@@ -206,5 +206,5 @@ def _write_once(connector: Connector, fn: Callable[[Connection], T]) -> tuple[T,
                 raise
             cause = "the connection was lost during a commit; its outcome is unknown"
             log.warning("%s", cause, extra={"cause": cause})
-            raise unknown_outcome(cause=cause) from error
+            raise OutcomeUnknown(cause=cause) from error
         return outcome, changes

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.db.engines.postgres_faults import Faults, away
+from helpdesk.db.engines.postgres_faults import Faults
+from helpdesk.errors import DatabaseAway
 
 WITHIN_S = 2.0  # that a lane without any connection is waited for, from the first failure on
 TURN_WITHIN_S = 4.0  # that one caller waits for those before it
@@ -60,7 +61,7 @@ class Connector:
 
     def _wait(self) -> Connection:
         if not self._turn.acquire(timeout=TURN_WITHIN_S):
-            raise away(cause="no connection to the database became free")
+            raise DatabaseAway(cause="no connection to the database became free")
         try:
             while True:
                 self._freed.clear()
@@ -76,7 +77,7 @@ class Connector:
         now = self._monotonic()
         is_hopeless = self._failing_since is not None and now - self._failing_since >= WITHIN_S
         if is_hopeless and now - self._tried_at < RETRY_S:
-            raise away(cause="no connection to the database for some time")
+            raise DatabaseAway(cause="no connection to the database for some time")
         self._tried_at = now
         try:
             conn = self._engine.connect()

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from helpdesk.db.engines.parts import Parts
 from helpdesk.db.engines.postgres_connection import is_store_fault, is_timed_out, reason, sqlstate
-from helpdesk.errors import TooSlow, Unavailable
+from helpdesk.errors import DatabaseAway, TooSlow, Unavailable
 from helpdesk.problems import Problems
 
 log = logging.getLogger("helpdesk.db")
@@ -48,7 +48,7 @@ class Faults:
         )
         if sqlstate(error) == _DISK_FULL:
             return Unavailable("The database's disk has no room; nothing was changed", cause=cause)
-        return away(cause=cause)
+        return DatabaseAway(cause=cause)
 
     def _note(self, state: str, part: str) -> None:
         if state in _DAMAGED:
@@ -80,9 +80,4 @@ class Faults:
         self._parts.failed("connections", "PostgreSQL accepts too few connections, or none; the log has its reason")
         cause = f"no connection to the database: {reason(error)}"
         log.warning("%s", cause, extra={"cause": cause})
-        return away(cause=cause)
-
-
-def away(*, cause: str | None = None) -> Unavailable:
-    """What everybody is refused with while the database is away."""
-    return Unavailable("The database cannot answer now; nothing was changed, try again in a moment", cause=cause)
+        return DatabaseAway(cause=cause)

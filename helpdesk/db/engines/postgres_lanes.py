@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from helpdesk.db.engine import overloaded
 from helpdesk.db.engines import postgres_connection
 from helpdesk.db.engines.postgres_connection import STATEMENT_TIMEOUT_S
 from helpdesk.db.engines.postgres_connector import Connector
 from helpdesk.db.engines.postgres_faults import Faults
 from helpdesk.db.row_locks import BRIEF_WAIT_S, limited
-from helpdesk.errors import Unavailable
+from helpdesk.errors import Overloaded, Unavailable
 from helpdesk.lanes import WAIT_S, Lane
 
 T = TypeVar("T")
@@ -30,11 +29,11 @@ class Connections:
     ) -> None:
         self._connector = connector
         self._answer_within_s = answer_within_s
-        limits: dict[str, Any] = {} if is_prompt else {"length_max": WAITING_MAX, "refusal": overloaded}
+        limits: dict[str, Any] = {} if is_prompt else {"length_max": WAITING_MAX, "refusal": Overloaded}
         self._lane: Lane[Connector] = Lane(name, [connector] * threads, **limits)
 
-    async def do(self, work: Callable[[Connector], T], late: Callable[[], Unavailable]) -> T:
-        """`work`'s result. Raises Unavailable when too much waits, and `late()` when it takes too long."""
+    async def do(self, work: Callable[[Connector], T], refusal: Callable[[], Unavailable]) -> T:
+        """`work`'s result. Raises Unavailable when too much waits, and `refusal()` when it takes too long."""
         future = self._lane.submit(work)
         future.add_done_callback(_look_at)
         try:
@@ -42,7 +41,7 @@ class Connections:
                 # Shielded: a caller who leaves does not undo what a thread is doing.
                 return await asyncio.shield(future)
         except TimeoutError:
-            raise late() from None
+            raise refusal() from None
 
     def open_one(self) -> None:
         """Open a connection soon, and keep it: at the first use there may be none left. A failure is noted, no more."""

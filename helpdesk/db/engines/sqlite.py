@@ -16,13 +16,14 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 
 from helpdesk.db.commits import CommitListeners
-from helpdesk.db.engine import READ_WITHIN_S, SLOW_READ_WITHIN_S, CommitListener, Job, overloaded
+from helpdesk.db.engine import READ_WITHIN_S, SLOW_READ_WITHIN_S, CommitListener, Job
 from helpdesk.db.engines.data_lock import DataLock
 from helpdesk.db.engines.open_files import LOOK_EVERY_S, Content, OpenFiles
 from helpdesk.db.engines.sqlite_connection import open_engine
 from helpdesk.db.engines.sqlite_faults import Faults, WriteRefused
 from helpdesk.db.engines.sqlite_reader import Reader
 from helpdesk.db.engines.sqlite_writer import Writer
+from helpdesk.errors import Overloaded
 from helpdesk.lanes import Lane
 from helpdesk.problems import Problems
 
@@ -67,7 +68,7 @@ class SqliteDatabase:
         self._writer.checkpoints.may_run = self._files.is_intact
 
     def _lane(self, name: str, engine: Engine, threads: int, within_s: float) -> Lane[Reader]:
-        return Lane(name, self._connect(engine, threads, within_s), length_max=WAITING_MAX, refusal=overloaded)
+        return Lane(name, self._connect(engine, threads, within_s), length_max=WAITING_MAX, refusal=Overloaded)
 
     def _connect(self, engine: Engine, connections: int, within_s: float) -> list[Reader]:
         """Connect now: at the first use there may be no descriptor left."""

@@ -10,9 +10,8 @@ from enum import Enum
 
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.db.engine import unknown_outcome
 from helpdesk.db.engines.parts import Parts
-from helpdesk.errors import Unavailable
+from helpdesk.errors import OutcomeUnknown, Unavailable
 from helpdesk.problems import Problems
 
 log = logging.getLogger("helpdesk.db")
@@ -139,7 +138,7 @@ class Faults:
 
     def commit_unknown(self, error: BaseException) -> Unavailable:
         """Note that a COMMIT failed, and may have happened; the refusal of its callers."""
-        return unknown_outcome(cause=self._note("writes", "a commit", error))
+        return OutcomeUnknown(cause=self._note("writes", "a commit", error))
 
     def wrote(self) -> None:
         """Note that a commit has written something."""

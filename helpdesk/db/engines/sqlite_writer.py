@@ -18,12 +18,12 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from helpdesk.db.engine import Touched, forget, noted, overloaded, take_touched, unknown_outcome
+from helpdesk.db.engine import Touched, forget, noted, take_touched
 from helpdesk.db.engines import write_ahead_log
 from helpdesk.db.engines.sqlite_checkpoints import Checkpoints, LogIndex
 from helpdesk.db.engines.sqlite_connection import BUSY_TIMEOUT_MS, driver, open_engine
 from helpdesk.db.engines.sqlite_faults import CommitOutcome, Faults, commit_outcome, is_store_fault
-from helpdesk.errors import Unavailable
+from helpdesk.errors import OutcomeUnknown, Overloaded, Unavailable, WriterStopped
 from helpdesk.lanes import Queue, Queued
 from helpdesk.problems import Problems
 
@@ -81,7 +81,7 @@ class Writer:
         self._on_commit = on_commit
         self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
-        self._queue = Queue(QUEUE_MAX, overloaded)
+        self._queue = Queue(QUEUE_MAX, Overloaded)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._prompt: deque[_Job] = deque()  # those of `_jobs` that go first
         self._batch: list[_Job] = []  # what the thread works on
@@ -93,7 +93,7 @@ class Writer:
     async def do(self, fn: Callable[[Connection], T]) -> T:
         """`fn`'s result once it is durable. Raises Unavailable, or what `fn` raises."""
         if self._failed:
-            raise _stopping()
+            raise WriterStopped()
         job = _Job(fn, self._loop.create_future())
         self._queue.add(job)
         self._jobs.put(job)
@@ -103,7 +103,7 @@ class Writer:
     async def do_promptly(self, fn: Callable[[Connection], T]) -> T:
         """As `do`, in the next commit, however much waits."""
         if self._failed:
-            raise _stopping()
+            raise WriterStopped()
         job = _Job(fn, self._loop.create_future())
         self._prompt.append(job)
         self._jobs.put(job)  # to wake the thread; the job is done once, in whichever place it is found first
@@ -114,7 +114,7 @@ class Writer:
         """Return once something has really been written, now or within PROBE_S; raise what a write would."""
         if time.monotonic() < self._probed_until:
             if self._failed:
-                raise _stopping()
+                raise WriterStopped()
             return
         await self.do_promptly(self._probe_disk)
         self._probed_until = time.monotonic() + PROBE_S
@@ -134,10 +134,10 @@ class Writer:
         except BaseException:
             log.critical("the thread that writes met an error that nobody foresaw; the server stops", exc_info=True)
             self._fail()
-            self._answer(self._batch, unknown_outcome())
+            self._answer(self._batch, OutcomeUnknown())
             while (job := self._jobs.get()) is not None:
                 if job.start():
-                    self._answer([job], _stopping())
+                    self._answer([job], WriterStopped())
         finally:
             with suppress(sqlite3.Error, DBAPIError):
                 self._conn.close()
@@ -182,7 +182,7 @@ class Writer:
     def _commit(self, batch: list[_Job]) -> Touched:
         """Do the jobs in one transaction and commit it; what it touched. A job that fails is undone alone."""
         if self._failed:
-            return _refuse(batch, _stopping())
+            return _refuse(batch, WriterStopped())
         before = self._raw.total_changes
         try:
             self._do_all(batch)
@@ -289,10 +289,3 @@ def _refuse(batch: list[_Job], error: Unavailable) -> Touched:
     for job in batch:
         job.error = error
     return {}
-
-
-def _stopping() -> Unavailable:
-    return Unavailable(
-        "The server stops after a fault and has not done this; repeat the request with the same Idempotency-Key",
-        retry_after_s=5,
-    )
