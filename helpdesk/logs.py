@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from tornado.web import RequestHandler
 
 from helpdesk.clock import rfc3339
+from helpdesk.standard_streams import PromptErrors
 
 WRITE_WITHIN_S = 0.05  # how long a request's line may wait for others
 REPEAT_S = 60.0  # between two lines of the same cause
@@ -87,6 +86,7 @@ class Repeats(logging.Filter):
 
 
 REPEATS = Repeats()
+OUTPUT = PromptErrors()
 log = logging.getLogger("helpdesk.logs")
 
 
@@ -114,7 +114,7 @@ def _quoted(value: object) -> str:
 
 def set_up(log_format: str) -> None:
     """Send all logs to standard error, in `text` or `json`."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(OUTPUT)
     handler.addFilter(REPEATS)
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
@@ -164,11 +164,11 @@ class AccessLog:
         _write_counts()
         lines, self._lines = self._lines, []
         if lines:
-            with suppress(OSError):  # as the logging module: a disk that takes no log must not end a request
-                sys.stderr.write("\n".join(lines) + "\n")
-                sys.stderr.flush()
+            OUTPUT.write("\n".join(lines) + "\n")
+            OUTPUT.flush()
 
 
 def _write_counts(*, at_once: bool = False) -> None:
     for line in REPEATS.counts(at_once=at_once):
         log.warning("%s", line)
+    OUTPUT.report_dropped(lambda dropped: log.warning("%s lines that standard error did not take are missing", dropped))

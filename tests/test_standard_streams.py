@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import os
 import signal
 import subprocess
 import sys
@@ -115,3 +117,31 @@ def test_a_path_that_is_no_text_can_be_shown(tmp_path: Path) -> None:
     process.communicate(timeout=20)
     assert "listening" in line and "/b" in line and "ro/)" in line
     assert process.returncode == 0
+
+
+def test_a_log_that_nobody_reads_stops_nothing_and_says_what_is_missing(tmp_path: Path) -> None:
+    port = free_port()
+    process = command("", "server.py", "--port", str(port), "--data-dir", str(tmp_path / "data"), *QUIET)
+    errors_fd = process.stderr
+    assert errors_fd is not None
+    try:
+        wait_until_it_answers(port)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        for _ in range(60):  # more than a pipe holds
+            connection.request("GET", "/api/" + "n" * 2000)
+            connection.getresponse().read()
+        os.set_blocking(errors_fd.fileno(), False)
+        assert len(os.read(errors_fd.fileno(), 2**20)) > 30_000
+        connection.request("GET", "/api/health")
+        connection.getresponse().read()
+        connection.close()
+        process.send_signal(signal.SIGTERM)
+        os.set_blocking(errors_fd.fileno(), True)
+        _, errors = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 0
+    lines = errors.splitlines()
+    assert any("lines that standard error did not take are missing" in line for line in lines)
+    assert all(" method=" in line or " warning " in line or " info " in line for line in lines), "a line is cut"
