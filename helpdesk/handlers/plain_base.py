@@ -17,6 +17,7 @@ from helpdesk.db.engine import Connection
 from helpdesk.domain.idempotency import Answer
 from helpdesk.errors import AppError
 from helpdesk.handlers import plain_words as words
+from helpdesk.handlers.plain_stored import STORED, with_key
 from helpdesk.web.api import KEY
 from helpdesk.web.caller import always_visible
 from helpdesk.web.handler import PAGE_HEADERS
@@ -33,10 +34,8 @@ SETTINGS: dict[str, Any] = {
     "xsrf_cookie_kwargs": {"httponly": True, "samesite": "Strict", "path": "/plain"},
 }
 
-
 FORM = "application/x-www-form-urlencoded"
 FIELDS_MAX = 50  # of a form; parsing costs by the field
-
 
 # What one may be led to after signing in.
 _PAGE = re.compile(
@@ -152,8 +151,7 @@ class PlainHandler(PasswordChecks):
         self.set_status(204)
 
     async def head(self, *args: Any) -> None:
-        result = self.get(*args)
-        if result is not None:
+        if (result := self.get(*args)) is not None:
             await result
 
     def set_cookie(self, name: str, value: str | bytes, *args: Any, **options: Any) -> None:
@@ -189,7 +187,15 @@ class PlainHandler(PasswordChecks):
         """Do what a form asks for, once for each form that was given out."""
         self.fields = dict(fields)
         self.read_form_key()
-        return await self.perform(work, still_visible=always_visible)
+        done = await self.perform(work, still_visible=always_visible)
+        self.mark_stored()
+        return done
+
+    def mark_stored(self) -> None:
+        """Name the form's key in a cookie that the pages' script reads: what it kept of that form is dropped."""
+        value = with_key(self.get_cookie(STORED), self.idempotency_key)
+        if value is not None:
+            self.set_cookie(STORED, value, path="/plain", samesite="Strict")
 
     def get_template_namespace(self) -> dict[str, Any]:
         return super().get_template_namespace() | SHOWN_BY

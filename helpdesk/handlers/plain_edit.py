@@ -58,6 +58,7 @@ class PlainEditHandler(PlainHandler):
             present=present,
             was={name: digest(text) for name, text in present.items()},
             values=present | typed,
+            sent=typed,
             differs={name for name in typed if self._now and plain(typed[name]) != plain(present[name])},
             people=people,
             statuses=STATUSES,
@@ -81,7 +82,10 @@ class PlainEditHandler(PlainHandler):
         if not self.actor.is_staff:
             edited.pop("assignee", None)
         changes = await self._changes(edited) if edited else None
-        if changes is not None:
+        if changes is None:
+            self.read_form_key()
+            self.mark_stored()
+        else:
             await self._save_beside_others(ticket_id, changes, edited)
         self.redirect(f"/plain/tickets/{ticket_id}" + (f"?saved={changes.version}" if changes else ""), status=303)
 

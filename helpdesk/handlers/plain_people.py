@@ -97,7 +97,7 @@ class PlainPersonHandler(_AdminHandler):
         values = {"name": person.name or "", "email": person.email or "", "role": person.role}
         values |= {"active": "true" if person.active else "false"}
         sent = {name: self.typed_as(name, name) for name in values if name in self.request.body_arguments}
-        self.show("person.html", person=person, values=values | sent, roles=ROLES, error=error)
+        self.show("person.html", person=person, values=values | sent, sent=sent, roles=ROLES, error=error)
 
     async def _save(self, number: str) -> None:
         user_id = _user_id(number)
@@ -134,7 +134,7 @@ class PlainAccountHandler(PlainHandler):
                 self.get_query_argument("saved", ""), ""
             )
         )
-        self.show("account.html", person=person, values=values | sent, error=error, done=done)
+        self.show("account.html", person=person, values=values | sent, sent=sent, error=error, done=done)
 
     async def _set_names(self) -> None:
         self.form("name", "email")  # refuses what stands twice or is not UTF-8

@@ -137,3 +137,17 @@ async def test_the_same_words_from_another_form_are_stored_only_when_that_is_mea
     assert (await browser.send("/plain/tickets/new", title="Desk", description="Wobbles.")).status == 409
     again = await browser.send("/plain/tickets/new", title="Desk", description="Wobbles.", again="true")
     assert again.headers["Location"] == "/plain/tickets/2"
+
+
+async def test_a_stored_form_is_named_for_the_script_and_a_refused_one_is_not(api: Api) -> None:
+    browser = await requester_with_ticket(api)
+    key = browser.hidden("form_key")
+    await browser.send("/plain/tickets/1", body=" ", form_key=key)
+    assert key not in browser.cookies.get("helpdesk_plain_stored", "")
+    await browser.send("/plain/tickets/1", body="Words", form_key=key)
+    assert browser.cookies["helpdesk_plain_stored"].split(".")[-1] == key
+    await browser.send("/plain/tickets/1", body="Other words", form_key='no "key"; of ours')
+    assert browser.cookies["helpdesk_plain_stored"].split(".")[-1] == key
+    for n in range(9):
+        await browser.send("/plain/tickets/1", body=f"More {n}", form_key=f"more-{n}")
+    assert browser.cookies["helpdesk_plain_stored"].split(".") == [f"more-{n}" for n in range(1, 9)]
