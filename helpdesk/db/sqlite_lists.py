@@ -41,9 +41,11 @@ Row = tuple[int, int]  # a ticket's id and what it is sorted by
 
 def stamps(conn: Connection, ids: Sequence[int]) -> list[Stamp]:
     """Return the stamps of these tickets, in the order of `ids`."""
+    if not ids:
+        return []
     marks = ", ".join("?" * len(ids))
     sql = f"SELECT id, version, comment_count, breached, created_at FROM tickets WHERE id IN ({marks})"
-    found = {row[0]: Stamp(*row) for row in driver(conn).execute(sql, ids)} if ids else {}
+    found = {row[0]: Stamp(*row) for row in driver(conn).execute(sql, ids)}
     return [found[i] for i in ids]
 
 
