@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from bench.texts import Texts
 from helpdesk.clock import DAY_MS, MINUTE_MS, parse_rfc3339
-from helpdesk.messages.fields import Priority, Status
+from helpdesk.terms import Priority, Status
 
 SEED = 20261123
 END = parse_rfc3339("2026-11-23T09:00:00.000Z")  # when the newest ticket is made

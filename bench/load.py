@@ -31,8 +31,8 @@ from helpdesk.db.search.fts5 import DOCUMENT_BITS, PREFIX_INDEXED
 from helpdesk.domain import clocks, sla
 from helpdesk.domain.sla import SlaClock
 from helpdesk.domain.words import WORDS_VERSION, index_text
-from helpdesk.messages.fields import PRIORITIES
 from helpdesk.passwords import hash_password
+from helpdesk.terms import PRIORITIES
 
 CHUNK = 1000  # tickets in one transaction
 PASSWORD = "loadtest1"

@@ -16,8 +16,8 @@ from helpdesk.domain.access import Actor, visible_ticket
 from helpdesk.domain.idempotency import Answer, Claim
 from helpdesk.errors import AppError, IdempotencyKeyReused, TicketClosed, VersionMismatch
 from helpdesk.messages.comments import NewComment
-from helpdesk.messages.fields import STATUSES
 from helpdesk.messages.tickets import NewTicket, TicketChanges
+from helpdesk.terms import STATUSES
 from tests.databases import Databases
 
 words = st.sampled_from(["alpha", "beta", "gamma", "Δelta", "東京"])

@@ -8,7 +8,7 @@ from sqlalchemy import Select, bindparam, func, select
 from helpdesk.db.engine import Connection, row_as
 from helpdesk.db.prepared import Prepared
 from helpdesk.db.schema import clocks, tickets
-from helpdesk.messages.fields import ClockName
+from helpdesk.terms import ClockName
 
 
 class ClockRow(msgspec.Struct, frozen=True):

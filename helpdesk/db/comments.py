@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, select
 
 from helpdesk.db.engine import Connection, new_id, row_as
 from helpdesk.db.schema import comments, users
-from helpdesk.messages.fields import Role
+from helpdesk.terms import Role
 
 
 class CommentRow(msgspec.Struct, frozen=True):

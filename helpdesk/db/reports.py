@@ -11,7 +11,7 @@ from helpdesk.clock import DAY_MS
 from helpdesk.db import clocks
 from helpdesk.db.engine import Connection, row_as
 from helpdesk.db.schema import tickets, users
-from helpdesk.messages.fields import Priority, Role, Status
+from helpdesk.terms import Priority, Role, Status
 
 OPEN: tuple[Status, ...] = ("open", "in_progress", "pending")
 

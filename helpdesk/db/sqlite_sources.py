@@ -14,7 +14,7 @@ from helpdesk.db import ticket_facts
 from helpdesk.db.engine import Connection
 from helpdesk.db.engines.sqlite_connection import driver
 from helpdesk.db.ticket_lists import Filter, Order
-from helpdesk.messages.fields import PRIORITIES, Status
+from helpdesk.terms import PRIORITIES, Status
 
 # µs a row, measured at a million tickets: an index entry with its facts, facts alone, an index entry alone.
 WALKED, SCANNED, SKIPPED = 0.25, 0.05, 0.02

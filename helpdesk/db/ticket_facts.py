@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from helpdesk.db.engine import Connection, is_sqlite
 from helpdesk.db.engines.sqlite_connection import driver
-from helpdesk.messages.fields import PRIORITIES, STATUSES, Priority, Status
+from helpdesk.terms import PRIORITIES, STATUSES, Priority, Status
 
 BREACHED = len(STATUSES) * len(PRIORITIES)  # kinds from here on are breached
 RANK = f"(f.kind / {len(STATUSES)} % {len(PRIORITIES)})"  # the priority's, in SQL

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, exists, not_, or_, sele
 from helpdesk.db import clocks
 from helpdesk.db.engine import COMPILED_MAX, Connection
 from helpdesk.db.schema import ticket_tags, tickets
-from helpdesk.messages.fields import Priority, Status
+from helpdesk.terms import Priority, Status
 
 Scope = Literal["everything", "public", "title"]  # where words are looked for
 

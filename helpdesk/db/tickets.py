@@ -14,7 +14,7 @@ from helpdesk.db.engine import Connection, is_sqlite, row_as, stripe, touch
 from helpdesk.db.prepared import Prepared
 from helpdesk.db.row_locks import RowLock
 from helpdesk.db.schema import ticket_counts, ticket_tags, tickets, users
-from helpdesk.messages.fields import PRIORITIES, RUNNING, Priority, Role, Status
+from helpdesk.terms import PRIORITIES, RUNNING, Priority, Role, Status
 
 
 class TicketRow(msgspec.Struct, frozen=True):

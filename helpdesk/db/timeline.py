@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Select, bindparam, func, select
 from helpdesk.db.engine import Connection, is_sqlite, row_as, touch
 from helpdesk.db.prepared import Prepared
 from helpdesk.db.schema import tickets, timeline, users
-from helpdesk.messages.fields import Action, ClockName, Role
+from helpdesk.terms import Action, ClockName, Role
 
 
 class EntryRow(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from helpdesk.db.engine import Connection, is_sqlite, row_as, touch
 from helpdesk.db.prepared import Prepared
 from helpdesk.db.row_locks import RowLock
 from helpdesk.db.schema import tokens, users
-from helpdesk.messages.fields import Role
+from helpdesk.terms import Role
 
 
 class TokenOwner(msgspec.Struct, frozen=True):

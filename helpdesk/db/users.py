@@ -12,7 +12,7 @@ from helpdesk.db.engine import Connection, is_sqlite, row_as, touch
 from helpdesk.db.row_locks import RowLock, may_wait
 from helpdesk.db.schema import users
 from helpdesk.folding import name_key
-from helpdesk.messages.fields import Role
+from helpdesk.terms import Role
 
 
 class UserRow(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from helpdesk.db.engine import Connection
 from helpdesk.db.tickets import TicketRow
 from helpdesk.errors import NotFound
 from helpdesk.messages.accounts import Person
-from helpdesk.messages.fields import Role
+from helpdesk.terms import Role
 
 
 class Actor(Struct, frozen=True):

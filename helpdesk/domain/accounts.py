@@ -25,7 +25,7 @@ from helpdesk.messages.accounts import (
     UserPage,
     UsersQuery,
 )
-from helpdesk.messages.fields import Role
+from helpdesk.terms import Role
 
 SESSIONS_MAX = 100  # of one account
 FORGET_STEP = 200  # expired tokens forgotten in one transaction

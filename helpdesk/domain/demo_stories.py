@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from helpdesk.messages.fields import Priority
+from helpdesk.terms import Priority
 
 
 class Reply(NamedTuple):

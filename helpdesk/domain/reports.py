@@ -7,8 +7,8 @@ from helpdesk.db import reports as store
 from helpdesk.db.engine import Connection
 from helpdesk.db.reports import OPEN, Moment, OpenGroup
 from helpdesk.messages.accounts import Person
-from helpdesk.messages.fields import PRIORITIES
 from helpdesk.messages.reports import AgeGroup, AgentLoad, Day, Overview, Times
+from helpdesk.terms import PRIORITIES
 
 _AGE_LABELS = {0: "under 1 day", 1: "1 to 3 days", 3: "3 to 7 days", 7: "7 to 30 days", 30: "over 30 days"}
 

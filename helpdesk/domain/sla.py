@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from helpdesk.clock import MINUTE_MS
-from helpdesk.messages.fields import RUNNING, Priority, SlaState, Status
+from helpdesk.terms import RUNNING, Priority, SlaState, Status
 
 DEFAULT_MINUTES: dict[Priority, int] = {"low": 4320, "medium": 1440, "high": 240, "urgent": 60}
 

@@ -17,8 +17,8 @@ from helpdesk.domain.access import Actor, ticket_to_change, visible_ticket
 from helpdesk.domain.sla import SlaClock
 from helpdesk.domain.tags import normal_tags
 from helpdesk.errors import AppError, FieldRequired, Forbidden, PreconditionFailed, VersionMismatch
-from helpdesk.messages.fields import Status
 from helpdesk.messages.tickets import TicketChanges
+from helpdesk.terms import Status
 
 CHANGES_MAX = 1000  # that are looked at for what changed since a version
 _FIELDS = ("title", "description", "status", "priority", "tags", "assignee_id", "sla_minutes")

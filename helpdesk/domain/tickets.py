@@ -20,8 +20,8 @@ from helpdesk.domain.tags import normal_tag, normal_tags
 from helpdesk.domain.views import TicketView
 from helpdesk.domain.words import index_text, query_words, ticket_number
 from helpdesk.errors import Forbidden, InvalidField, InvalidParam
-from helpdesk.messages.fields import PRIORITIES, STATUSES
 from helpdesk.messages.tickets import ListedTicket, NewTicket, Stats, StatsQuery, TicketsQuery
+from helpdesk.terms import PRIORITIES, STATUSES
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from helpdesk.db.engine import Connection
 from helpdesk.db.timeline import EntryRow
 from helpdesk.domain.access import Actor
 from helpdesk.messages.encoding import encode
-from helpdesk.messages.fields import Action, ClockName
+from helpdesk.terms import Action, ClockName
 
 
 def record(

@@ -16,7 +16,7 @@ from helpdesk.domain.accounts import VerifyAgain
 from helpdesk.domain.idempotency import Answer
 from helpdesk.limits.login_throttle import Window, registration_windows
 from helpdesk.messages.accounts import Credentials, NewAccount, Session
-from helpdesk.messages.fields import Role
+from helpdesk.terms import Role
 from helpdesk.web.addresses import limit_key
 from helpdesk.web.api import ApiHandler, answer
 from helpdesk.web.caller import always_visible

@@ -10,6 +10,7 @@ from helpdesk.domain.demo import ACCOUNTS
 from helpdesk.errors import AppError
 from helpdesk.messages import fields as f
 from helpdesk.messages.meta import Health, Limits, Manifest, ManifestCall, Meta, Problem
+from helpdesk.terms import ROLES, STATUSES
 from helpdesk.web.api import ApiHandler
 from helpdesk.web.body_limit import BODY_MAX_BYTES
 from helpdesk.web.calls import call
@@ -58,7 +59,7 @@ class MetaHandler(ApiHandler):
             idempotency_hours=config.idempotency_hours,
             token_days=config.token_days,
         )
-        self.send_json(Meta(NAME, __version__, config.mode, f.ROLES, f.STATUSES, sla.DEFAULT_MINUTES, limits))
+        self.send_json(Meta(NAME, __version__, config.mode, ROLES, STATUSES, sla.DEFAULT_MINUTES, limits))
 
 
 class ManifestHandler(ApiHandler):

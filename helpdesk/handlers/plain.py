@@ -21,9 +21,9 @@ from helpdesk.handlers.plain_people import (
 )
 from helpdesk.handlers.plain_sessions import PlainLoginHandler, PlainLogoutHandler, PlainRegisterHandler
 from helpdesk.handlers.plain_ticket import REPEAT_MS, AlreadySent, PlainTicketHandler
-from helpdesk.messages.fields import PRIORITIES, STATUSES
 from helpdesk.messages.parsing import parse_body, parse_query
 from helpdesk.messages.tickets import NewTicket, TicketsQuery
+from helpdesk.terms import PRIORITIES, STATUSES
 
 UNRESOLVED = "open,in_progress,pending"
 SORTS = {

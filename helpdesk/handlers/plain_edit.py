@@ -18,9 +18,9 @@ from helpdesk.handlers.plain_base import PlainHandler
 from helpdesk.handlers.plain_ticket import ticket_id_of
 from helpdesk.handlers.plain_words import person_name
 from helpdesk.messages.accounts import User, UsersQuery
-from helpdesk.messages.fields import PRIORITIES, STATUSES
 from helpdesk.messages.parsing import parse_body, parse_form
 from helpdesk.messages.tickets import ListedTicket, Ticket, TicketChanges
+from helpdesk.terms import PRIORITIES, STATUSES
 
 _TEXTS = ("title", "description")
 _FACTS = ("status", "priority", "assignee", "tags", "sla_minutes")

@@ -14,9 +14,9 @@ from helpdesk.domain import timeline_pages
 from helpdesk.handlers.plain_base import PlainHandler
 from helpdesk.handlers.plain_ticket import ticket_id_of
 from helpdesk.handlers.plain_words import spoken
-from helpdesk.messages.fields import ACTIONS
 from helpdesk.messages.parsing import parse_query
 from helpdesk.messages.timeline import Entry, TimelineQuery
+from helpdesk.terms import ACTIONS
 
 _LONG = 80  # characters; longer values are folded away
 

@@ -15,10 +15,10 @@ from helpdesk.domain.idempotency import Answer
 from helpdesk.errors import AppError
 from helpdesk.handlers.plain_base import PlainHandler
 from helpdesk.messages.accounts import AccountChanges, MyChanges, NewAccount, UsersQuery
-from helpdesk.messages.fields import ROLES
 from helpdesk.messages.parsing import parse_body, parse_form, parse_query
 from helpdesk.messages.reports import OverviewQuery
 from helpdesk.messages.tickets import StatsQuery
+from helpdesk.terms import ROLES
 from helpdesk.web.api import ID
 
 

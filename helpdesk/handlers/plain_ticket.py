@@ -12,9 +12,9 @@ from helpdesk.domain.idempotency import Answer
 from helpdesk.errors import AppError
 from helpdesk.handlers.plain_base import PlainHandler
 from helpdesk.messages.comments import Comment, CommentsQuery, NewComment
-from helpdesk.messages.fields import STATUSES, Status
 from helpdesk.messages.parsing import parse_form
 from helpdesk.messages.tickets import ListedTicket, TicketChanges
+from helpdesk.terms import STATUSES, Status
 from helpdesk.web.api import ID
 
 COMMENTS_SHOWN = 25  # on one page; the longest make half a megabyte

@@ -23,7 +23,7 @@ from helpdesk.errors import AppError, InvalidToken, Unavailable
 from helpdesk.live import events as live_events
 from helpdesk.live.events import Event, Missed
 from helpdesk.live.streams import Stream, Streams
-from helpdesk.messages.fields import Role
+from helpdesk.terms import Role
 
 log = logging.getLogger("helpdesk.live")
 

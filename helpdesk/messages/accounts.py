@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from helpdesk.messages import fields as f
+from helpdesk.terms import Role
 
 
 class NewAccount(msgspec.Struct, forbid_unknown_fields=True):
@@ -48,14 +49,14 @@ class Person(msgspec.Struct, frozen=True):
     id: int
     username: str
     name: str | None
-    role: f.Role
+    role: Role
 
 
 class User(msgspec.Struct, frozen=True):
     id: int
     username: str
     name: str | None
-    role: f.Role
+    role: Role
     email: str | None
     active: bool
     created_at: str

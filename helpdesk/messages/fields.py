@@ -9,22 +9,11 @@ blanks, a `secret` is left exactly as it came. `extra["max_length"]` is a bound 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 
-Role = Literal["user", "agent", "admin"]
-Status = Literal["open", "in_progress", "pending", "resolved", "closed"]
-Priority = Literal["low", "medium", "high", "urgent"]
-ClockName = Literal["resolution"]
-SlaState = Literal["running", "paused", "met", "breached"]
-Action = Literal["created", "updated", "commented", "sla_breached"]
-
-ROLES: tuple[Role, ...] = ("user", "agent", "admin")
-STATUSES: tuple[Status, ...] = ("open", "in_progress", "pending", "resolved", "closed")
-RUNNING: frozenset[Status] = frozenset({"open", "in_progress"})  # in which the resolution clock runs
-PRIORITIES: tuple[Priority, ...] = ("low", "medium", "high", "urgent")
-ACTIONS: tuple[Action, ...] = ("created", "updated", "commented", "sla_breached")
+from helpdesk.terms import Priority, Role, Status
 
 TITLE_MAX = 200
 PROSE_MAX = 20_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from helpdesk.messages import fields as f
+from helpdesk.terms import Priority, Role, Status
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -47,9 +47,9 @@ class Meta(msgspec.Struct, frozen=True):
     name: str
     version: str
     mode: str
-    roles: tuple[f.Role, ...]
-    statuses: tuple[f.Status, ...]
-    priorities: dict[f.Priority, int]
+    roles: tuple[Role, ...]
+    statuses: tuple[Status, ...]
+    priorities: dict[Priority, int]
     limits: Limits
 
 
@@ -63,7 +63,7 @@ class ManifestCall(msgspec.Struct, frozen=True):
 class DemoAccount(msgspec.Struct, frozen=True):
     username: str
     password: str
-    role: f.Role
+    role: Role
 
 
 class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -7,8 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from helpdesk.messages import fields as f
 from helpdesk.messages.accounts import Person
+from helpdesk.terms import Priority, Status
 
 
 class OverviewQuery(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,8 +46,8 @@ class Overview(msgspec.Struct, frozen=True):
     """`open` is what is neither resolved nor closed. The times are of what was answered, or resolved, in these days."""
 
     days: int
-    open_by_status: dict[f.Status, int]
-    open_by_priority: dict[f.Priority, int]
+    open_by_status: dict[Status, int]
+    open_by_priority: dict[Priority, int]
     breached: int
     ageing: list[AgeGroup]
     per_day: list[Day]

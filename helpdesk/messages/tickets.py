@@ -11,6 +11,7 @@ from helpdesk.messages import fields as f
 from helpdesk.messages.accounts import Person
 from helpdesk.messages.comments import Comment
 from helpdesk.messages.timeline import Entry
+from helpdesk.terms import Priority, SlaState, Status
 
 Sort = Literal[
     "created_at",
@@ -80,15 +81,15 @@ class ListedTicket(msgspec.Struct, frozen=True):
     id: int
     title: str
     description: str
-    status: f.Status
-    priority: f.Priority
+    status: Status
+    priority: Priority
     tags: list[str]
     version: int
     creator: Person
     assignee: Person | None
     sla_minutes: int
     sla_deadline: str
-    sla_state: f.SlaState
+    sla_state: SlaState
     breached: bool
     first_responded_at: str | None
     resolved_at: str | None
@@ -115,8 +116,8 @@ class TicketPage(msgspec.Struct, frozen=True):
 
 class Stats(msgspec.Struct, frozen=True):
     total: int
-    by_status: dict[f.Status, int]
-    by_priority: dict[f.Priority, int]
+    by_status: dict[Status, int]
+    by_priority: dict[Priority, int]
     breached: int
     unassigned: int
     mine: int

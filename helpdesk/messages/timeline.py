@@ -9,11 +9,12 @@ from msgspec import Meta
 
 from helpdesk.messages import fields as f
 from helpdesk.messages.accounts import Person
+from helpdesk.terms import Action
 
 
 class TimelineQuery(msgspec.Struct, forbid_unknown_fields=True):
     q: f.Query | None = None
-    action: Annotated[f.Action, Meta(description="one of created, updated, commented, sla_breached")] | None = None
+    action: Annotated[Action, Meta(description="one of created, updated, commented, sla_breached")] | None = None
     limit: f.Limit = f.PAGE_DEFAULT
     offset: f.Offset = 0
 
@@ -24,7 +25,7 @@ class Entry(msgspec.Struct, frozen=True):
     id: int
     ticket_id: int
     actor: Person | None
-    action: f.Action
+    action: Action
     data: msgspec.Raw
     created_at: str
 

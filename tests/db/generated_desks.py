@@ -16,8 +16,8 @@ from helpdesk.domain import comments, ticket_changes, tickets
 from helpdesk.domain.access import Actor, visible_ticket
 from helpdesk.domain.words import words_of
 from helpdesk.messages.comments import NewComment
-from helpdesk.messages.fields import PRIORITIES, STATUSES
 from helpdesk.messages.tickets import NewTicket
+from helpdesk.terms import PRIORITIES, STATUSES
 from tests.conftest import START
 from tests.databases import Databases
 

@@ -18,7 +18,7 @@ from helpdesk.domain.access import Actor
 from helpdesk.domain.accounts import VerifyAgain
 from helpdesk.errors import InvalidCredentials, LastAdmin, NotFound, UsernameTaken
 from helpdesk.messages.accounts import AccountChanges, MyChanges, NewAccount, UsersQuery
-from helpdesk.messages.fields import ROLES, Role
+from helpdesk.terms import ROLES, Role
 
 NOW = 1_700_000_000_000
 

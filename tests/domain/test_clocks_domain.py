@@ -20,8 +20,8 @@ from helpdesk.domain import clocks, comments, ticket_changes, tickets
 from helpdesk.domain.access import Actor
 from helpdesk.errors import VersionMismatch
 from helpdesk.messages.comments import NewComment
-from helpdesk.messages.fields import STATUSES, Status
 from helpdesk.messages.tickets import NewTicket
+from helpdesk.terms import STATUSES, Status
 
 START = 1_000_000
 

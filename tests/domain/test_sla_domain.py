@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from helpdesk.clock import MINUTE_MS
 from helpdesk.domain import sla
 from helpdesk.domain.sla import SlaClock
-from helpdesk.messages.fields import STATUSES, Status
+from helpdesk.terms import STATUSES, Status
 
 # A history: minutes that pass, then what happens: a status, or new minutes.
 steps = st.lists(st.tuples(st.integers(0, 500), st.sampled_from(STATUSES) | st.integers(1, 600)), max_size=20)

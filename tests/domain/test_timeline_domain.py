@@ -16,8 +16,8 @@ from helpdesk.domain import clocks, comments, ticket_changes, tickets
 from helpdesk.domain.access import Actor
 from helpdesk.domain.timeline import rebuild
 from helpdesk.messages.comments import NewComment
-from helpdesk.messages.fields import PRIORITIES, STATUSES
 from helpdesk.messages.tickets import NewTicket
+from helpdesk.terms import PRIORITIES, STATUSES
 from tests.databases import Databases
 
 words = st.text("ab 漢é", min_size=1, max_size=12).filter(str.strip)

@@ -22,7 +22,7 @@ from helpdesk.db.search.id_ranges import Pass
 from helpdesk.db.sqlite_lists import Listing, stamps
 from helpdesk.db.sqlite_sources import Source, conditions
 from helpdesk.db.ticket_lists import Filter, Order, Stamp
-from helpdesk.messages.fields import PRIORITIES
+from helpdesk.terms import PRIORITIES
 
 FIRST_RANGES = 3000  # tickets along the ids before anything is weighed: two milliseconds
 BATCH_MIN, BATCH_MAX = 64, 1024
