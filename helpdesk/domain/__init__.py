@@ -1,1 +1,1 @@
-"""The rules. Plain synchronous functions of (conn, actor, data); no HTTP, no SQL, no clock of their own."""
+"""The business rules: plain synchronous functions of (conn, actor, data). No HTTP, no SQL, no clock of their own."""

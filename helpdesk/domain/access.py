@@ -1,4 +1,4 @@
-"""Who is asking, and what they may see."""
+"""The signed-in caller and what they may see."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ class Actor(Struct, frozen=True):
 
 
 class ActorChanged(Exception):
-    """The caller is not who the work was done for: `actor` is who it is now, None when the token is dead."""
+    """The caller's token or role changed during the request.
+
+    `actor` is the caller as of now, None when the token is no longer valid.
+    """
 
     def __init__(self, actor: Actor | None) -> None:
         super().__init__()
@@ -45,8 +48,8 @@ class ActorChanged(Exception):
 def confirm(conn: Connection, actor: Actor) -> None:
     """Raise ActorChanged unless the actor's token still works, with the same role.
 
-    Both were read before this transaction began. Done at its end, they hold until it has committed, and
-    nobody who changes the account waits for what the transaction waited for.
+    Both were read before this transaction began. Call this at the end of the transaction: the account is then locked
+    only until the commit, so a change to the account does not wait for whatever this transaction waited for.
     """
     owner = token_store.kept_owner(conn, actor.token_digest)
     if owner is None:
@@ -56,15 +59,15 @@ def confirm(conn: Connection, actor: Actor) -> None:
 
 
 def ticket_to_change(conn: Connection, actor: Actor, ticket_id: int) -> TicketRow:
-    """As `visible_ticket`, and nobody else changes the ticket until this transaction ends."""
+    """Lock the ticket until this transaction ends and return it. Raise NotFound as `visible_ticket` does."""
     ticket_store.lock(conn, ticket_id)
     return visible_ticket(conn, actor, ticket_id)
 
 
 def visible_ticket(conn: Connection, actor: Actor, ticket_id: int) -> TicketRow:
-    """The ticket.
+    """Return the ticket.
 
-    Raises NotFound when there is none or the actor may not know of it: both look alike.
+    Raise NotFound if it does not exist or the actor may not see it; the caller cannot tell the two apart.
     """
     ticket = ticket_store.by_id(conn, ticket_id)
     if ticket is None or not actor.may_see(ticket):

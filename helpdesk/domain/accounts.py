@@ -1,4 +1,4 @@
-"""Accounts and sign-in. Hashing passwords is slow and is done elsewhere (helpdesk/passwords.py)."""
+"""Accounts and sessions. Password hashing is slow and lives in helpdesk/passwords.py."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from helpdesk.messages.accounts import (
 from helpdesk.terms import Role
 
 SESSIONS_MAX = 100  # of one account
-FORGET_STEP = 200  # expired tokens forgotten in one transaction
-TOKEN_BYTES = 32  # 256 bits from the system's random source, the contract's least
+FORGET_STEP = 200  # expired tokens deleted in one transaction
+TOKEN_BYTES = 32  # 256 bits from the system's random source, the minimum in the contract
 
 
 class VerifyAgain(Exception):
@@ -37,12 +37,12 @@ class VerifyAgain(Exception):
 
 
 def token_digest(token: str) -> bytes:
-    """What is kept of a token."""
+    """Return the SHA-256 digest of a token; the token itself is never stored."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def actor_of(conn: Connection, digest: bytes) -> tuple[Actor, int] | None:
-    """Whom a token speaks for and until when; None when it is unknown or revoked."""
+    """Return the token's owner and when the token expires; None if it is unknown or revoked."""
     owner = token_store.owner(conn, digest)
     if owner is None:
         return None
@@ -50,7 +50,7 @@ def actor_of(conn: Connection, digest: bytes) -> tuple[Actor, int] | None:
 
 
 def register(conn: Connection, new: NewAccount, *, password_hash: str, role: Role, now: int) -> UserRow:
-    """The new account. Raises UsernameTaken."""
+    """Create an account and return it. Raise UsernameTaken if the name is in use."""
     user_id = store.insert(
         conn,
         username=new.username,
@@ -69,13 +69,13 @@ def register(conn: Connection, new: NewAccount, *, password_hash: str, role: Rol
 def start_session(
     conn: Connection, user: UserRow, *, now: int, token_days: int, uses: Mapping[bytes, int] | None = None
 ) -> Session:
-    """A new token for `user`, whose password was checked against this very row.
+    """Create a session for `user`, whose password was checked against this very row.
 
-    An account has at most SESSIONS_MAX: the one that was used longest ago ends. `uses` says when the
-    account's tokens were used, where that is not recorded yet. Raises VerifyAgain when the password
-    was changed meanwhile, InvalidCredentials when the account was deactivated.
+    An account has at most SESSIONS_MAX sessions; beyond that the least recently used one ends. `uses` holds the
+    times at which the account's tokens were used that are not in the database yet. Raise VerifyAgain if the
+    password was changed meanwhile, InvalidCredentials if the account was deactivated.
     """
-    store.lock(conn, user.id)  # or a new password could end every token but this one
+    store.lock(conn, user.id)  # otherwise a concurrent password change could revoke every token but this one
     present = store.by_id(conn, user.id)
     if present is None or present.password_hash != user.password_hash:
         raise VerifyAgain()
@@ -90,22 +90,22 @@ def start_session(
 
 
 def record_uses(conn: Connection, uses: Mapping[bytes, int]) -> None:
-    """Note when sessions were last used, by their tokens' digests."""
+    """Record when sessions were last used, keyed by token digest."""
     token_store.record_uses(conn, uses)
 
 
 def end_session(conn: Connection, actor: Actor) -> None:
-    """The actor's token is dead from here on."""
+    """Revoke the actor's token."""
     token_store.delete(conn, actor.token_digest)
 
 
 def read(conn: Connection, user_id: int) -> User:
-    """The user. Raises NotFound."""
+    """Return the user. Raise NotFound."""
     return views.user(_existing(conn, user_id))
 
 
 def page(conn: Connection, query: UsersQuery) -> UserPage:
-    """A page of people, in the order of their ids."""
+    """Return a page of users, ordered by id."""
     rows = store.page(
         conn,
         role=query.role,
@@ -121,10 +121,10 @@ def page(conn: Connection, query: UsersQuery) -> UserPage:
 def change_own(
     conn: Connection, actor: Actor, changes: MyChanges, *, verified: UserRow | None, password_hash: str | None
 ) -> User:
-    """The actor's account after the change. A new password ends every other token.
+    """Change the actor's own account and return it. A new password revokes every other token.
 
-    `verified` is the row that current_password was checked against. Raises VerifyAgain when that is
-    no longer the account's password.
+    `verified` is the row that current_password was checked against. Raise VerifyAgain if the password has changed
+    since that row was read.
     """
     store.lock(conn, actor.id)
     user = _existing(conn, actor.id)
@@ -140,14 +140,14 @@ def change_own(
 
 
 def change(conn: Connection, user_id: int, changes: AccountChanges, *, by: Actor | None = None) -> User:
-    """The account after a change `by` an admin. A deactivated one loses its tokens.
+    """Change an account on behalf of an admin (`by`) and return it. Deactivating an account revokes its tokens.
 
-    Raises NotFound, LastAdmin when no active admin would be left, or ActorChanged when the admin is that no more.
+    Raise NotFound, LastAdmin if no active admin would be left, or ActorChanged if `by` is no longer an admin.
     """
     store.lock_admins(conn)
     store.lock(conn, user_id)
     if by is not None:
-        access.confirm(conn, by)  # now, for the change may be of the admin's own role
+        access.confirm(conn, by)  # before the update, which may change the admin's own role
     user = _existing(conn, user_id)
     after = replace(
         _with_names(user, changes.name, changes.email),
@@ -155,7 +155,7 @@ def change(conn: Connection, user_id: int, changes: AccountChanges, *, by: Actor
         active=user.active if changes.active is None else changes.active,
     )
     if _is_admin(user) and not _is_admin(after) and store.count_other_admins(conn, user_id) == 0:
-        raise LastAdmin("This is the last active admin; make another one first")
+        raise LastAdmin("This is the last active admin; create another one first")
     if after != user:
         store.update(conn, after, was=user)
     if not after.active:
@@ -175,7 +175,7 @@ def _is_admin(user: UserRow) -> bool:
 
 
 def _with_names(user: UserRow, name: str | None, email: str | None) -> UserRow:
-    """An empty name or address takes the present one away."""
+    """Return the user with the new name and email. None keeps a value, an empty string removes it."""
     return replace(
         user,
         name=user.name if name is None else name or None,
@@ -184,5 +184,5 @@ def _with_names(user: UserRow, name: str | None, email: str | None) -> UserRow:
 
 
 def forget_expired_tokens(conn: Connection, *, now: int) -> int:
-    """Forget the next FORGET_STEP tokens that no longer work; how many there were. The caller goes on until none is."""
+    """Delete up to FORGET_STEP expired tokens and return how many were deleted. Call again until it returns 0."""
     return token_store.delete_expired(conn, now, limit=FORGET_STEP)

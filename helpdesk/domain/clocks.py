@@ -1,6 +1,6 @@
-"""The clocks of a ticket: start them, change them with it, and put their breaches on record.
+"""The SLA clocks of a ticket: starting and updating them, and recording their breaches.
 
-A ticket's row repeats what lists show of its resolution clock (`columns`); the two are written together.
+A ticket's row repeats the columns of its resolution clock that lists show (`columns`); both are written together.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SWEEP_STEP = 200  # tickets in one transaction of the sweep
 
 
 def columns(clock: SlaClock) -> dict[str, Any]:
-    """Return what a ticket's row repeats of its resolution clock."""
+    """Return the columns of the resolution clock that are copied into the ticket's row."""
     return {
         "sla_minutes": clock.minutes,
         "sla_deadline": clock.deadline,
@@ -32,7 +32,7 @@ def columns(clock: SlaClock) -> dict[str, Any]:
 
 
 def start(conn: Connection, ticket_id: int, clock: SlaClock) -> None:
-    """Write a new ticket's clock."""
+    """Insert the clock of a new ticket."""
     store.insert(conn, row_of(ticket_id, clock))
 
 
@@ -50,12 +50,12 @@ def of_ticket(conn: Connection, ticket_id: int) -> SlaClock:
 
 
 def save(conn: Connection, ticket_id: int, clock: SlaClock) -> None:
-    """Write what the ticket's resolution clock is now."""
+    """Update the stored resolution clock of the ticket."""
     store.update(conn, row_of(ticket_id, clock))
 
 
 def row_of(ticket_id: int, clock: SlaClock) -> ClockRow:
-    """Return the resolution clock as its row holds it."""
+    """Return the database row for the ticket's resolution clock."""
     return ClockRow(
         ticket_id=ticket_id,
         clock="resolution",
@@ -71,15 +71,16 @@ def row_of(ticket_id: int, clock: SlaClock) -> ClockRow:
 
 
 def is_breached(ticket: TicketRow, now: int) -> bool:
-    """Return whether the ticket's resolution is breached by `now`, on record or not."""
+    """Return whether the resolution target is breached as of `now`, recorded or not."""
     return bool(ticket.breached) or (ticket.due_at is not None and ticket.due_at <= now)
 
 
 def settle(conn: Connection, ticket: TicketRow, *, now: int) -> TicketRow:
-    """Put the ticket's breach on record, with its timeline entry, if it has happened by `now`.
+    """Record the ticket's breach and its timeline entry if the deadline has passed by `now`.
 
-    Every change does this first, and the sweep does it when nothing else happens; so the entry is
-    written once, before whatever came after the deadline. Raises VersionMismatch if another writer was faster.
+    Every change calls this first, and the sweep calls it for tickets that nobody changes. The entry is therefore
+    written once, before anything that happened after the deadline. Raise VersionMismatch if another writer
+    updated the ticket first.
     """
     if ticket.due_at is None or ticket.due_at > now:
         return ticket
@@ -87,14 +88,14 @@ def settle(conn: Connection, ticket: TicketRow, *, now: int) -> TicketRow:
     settled = sla.settle(clock, now)
     after = replace(ticket, **columns(settled))
     if settled is clock or not ticket_store.update(conn, after, was=ticket):
-        raise VersionMismatch("Another change was faster; read the ticket again", "version")
+        raise VersionMismatch("The ticket was changed at the same time; read it again", "version")
     save(conn, ticket.id, settled)
     record_breach(conn, after, now=now)
     return after
 
 
 def record_breach(conn: Connection, ticket: TicketRow, *, now: int) -> None:
-    """Write the timeline entry of the ticket's breach, which its row shows already."""
+    """Write the timeline entry for a breach that the ticket's row already shows."""
     timeline.record(
         conn,
         ticket_id=ticket.id,
@@ -109,9 +110,9 @@ def record_breach(conn: Connection, ticket: TicketRow, *, now: int) -> None:
 
 
 def sweep(conn: Connection, *, now: int) -> int:
-    """Put the oldest breaches on record that have happened by `now`; return how many there were.
+    """Record the oldest breaches that have happened by `now`, and return how many there were.
 
-    The caller goes on until it is fewer than SWEEP_STEP.
+    Call again until it returns less than SWEEP_STEP.
     """
     ids = store.due(conn, now, limit=SWEEP_STEP)
     for ticket in ticket_store.by_ids(conn, ids):

@@ -1,4 +1,4 @@
-"""Comments: threads, internal notes, and what a comment does to its ticket."""
+"""Comments: threads, internal notes, and their effect on the ticket."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from helpdesk.messages.comments import Comment, CommentPage, CommentsQuery, NewC
 
 
 def add(conn: Connection, actor: Actor, ticket_id: int, new: NewComment, *, now: int) -> Comment:
-    """The new comment.
+    """Add a comment to a ticket and return it.
 
-    Raises NotFound, Forbidden (a requester's internal note), InvalidField (no such parent on this
+    Raise NotFound, Forbidden (a requester's internal note), InvalidField (no such parent on this
     ticket) or TicketClosed. A requester's comment reopens a pending or resolved ticket.
     """
     ticket = ticket_to_change(conn, actor, ticket_id)
     if new.internal and not actor.is_staff:
-        raise Forbidden("Only agents and admins write internal notes", "internal")
+        raise Forbidden("Only agents and admins can write internal notes", "internal")
     internal = _parent_is_internal(conn, actor, ticket, new.parent) or bool(new.internal)
     if ticket.status == "closed" and not actor.is_staff:
         raise TicketClosed("The ticket is closed; reopen it to comment on it")
@@ -74,7 +74,10 @@ def _parent_is_internal(conn: Connection, actor: Actor, ticket: TicketRow, paren
 
 
 def _counted(conn: Connection, actor: Actor, ticket: TicketRow, *, internal: bool, now: int) -> TicketRow:
-    """The ticket with one comment more. Its version stays; an internal note leaves updated_at alone."""
+    """Count the comment on its ticket and return the ticket.
+
+    The version does not change, and an internal note does not change updated_at either.
+    """
     ticket = clocks.settle(conn, ticket, now=now)
     first_response = not internal and actor.is_staff and actor.id != ticket.creator_id
     after = replace(
@@ -97,9 +100,9 @@ def _index(conn: Connection, ticket: TicketRow, comment_id: int, body: str, *, i
 
 
 def page(conn: Connection, actor: Actor, ticket_id: int, query: CommentsQuery) -> CommentPage:
-    """A page of the comments that the actor may see, oldest first. Raises NotFound."""
+    """Return a page of the comments that the actor may see, oldest first. Raise NotFound."""
     ticket = visible_ticket(conn, actor, ticket_id)
-    internal = actor.is_staff or not ticket.internal_count  # else nothing has to be left out
+    internal = actor.is_staff or not ticket.internal_count  # without internal notes there is nothing to filter out
     rows = store.page(conn, ticket_id, internal=internal, limit=query.limit + 1, offset=query.offset)
     more = len(rows) > query.limit
     return CommentPage([views.comment(r) for r in rows[: query.limit]], query.offset + query.limit if more else None)

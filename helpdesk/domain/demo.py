@@ -1,4 +1,4 @@
-"""The demo's accounts and tickets, made by the domain's own rules at moments in the past."""
+"""The demo's accounts and tickets, created through the domain's own rules at times in the past."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Event(NamedTuple):
 
 
 def seed(conn: Connection, password_hashes: Sequence[str], *, now: int) -> None:
-    """Fill an empty database; `password_hashes` are those of ACCOUNTS, in their order."""
+    """Fill an empty database. `password_hashes` belong to ACCOUNTS, in the same order."""
     people = _insert_people(conn, password_hashes, now - 40 * 1440 * MINUTE_MS)
     opened: dict[int, int] = {}
     replies: dict[int, list[int]] = {}
@@ -52,7 +52,7 @@ def seed(conn: Connection, password_hashes: Sequence[str], *, now: int) -> None:
 
 
 def _record_breaches(conn: Connection, *, until: int) -> None:
-    """Record what is breached by `until`, each at its own moment."""
+    """Record every breach up to `until`, each at the time it happened."""
     while (due_at := clock_store.next_due(conn)) is not None and due_at <= until:
         clocks.sweep(conn, now=due_at)
 
@@ -75,7 +75,7 @@ def _insert_people(conn: Connection, password_hashes: Sequence[str], at: int) ->
 
 
 def _events(now: int) -> list[_Event]:
-    """All that happens in all stories, in the order of time."""
+    """Return the events of all stories in chronological order."""
     events = []
     for number, story in enumerate(STORIES):
         opened_at = now - story.minutes_ago * MINUTE_MS

@@ -1,4 +1,4 @@
-"""What the demo's tickets tell: problems as people write them, with threads, notes and every status."""
+"""The content of the demo's tickets: realistic problems with threads, internal notes and every status."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Reply(NamedTuple):
     after_min: int
     by: str
     body: str
-    to: int | None = None  # which comment of the story it answers, counted from 0
+    to: int | None = None  # index of the comment in the story that it replies to, from 0
 
 
 class Note(NamedTuple):
@@ -24,7 +24,7 @@ class Note(NamedTuple):
 
 
 class Set(NamedTuple):
-    """A change of fields, under the names of PATCH but for `assignee`, a username."""
+    """A change of fields, named as in PATCH, except for `assignee`, which is a username."""
 
     after_min: int
     by: str

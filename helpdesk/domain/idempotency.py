@@ -1,6 +1,6 @@
-"""Doing things once: the effect and the answer under its key are one transaction.
+"""Idempotency keys: a request's effect and its stored response are committed in one transaction.
 
-After the IETF draft "The Idempotency-Key HTTP Header Field", and the contract's section 3.
+Follows the IETF draft "The Idempotency-Key HTTP Header Field", and the contract's section 3.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from helpdesk.db.idempotency import KeptAnswer
 from helpdesk.errors import IdempotencyKeyReused, NotFound
 from helpdesk.messages.encoding import encode
 
-FORGET_STEP = 100  # keys forgotten in one transaction; their answers may be large
+FORGET_STEP = 100  # keys deleted in one transaction; their responses may be large
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A success, as it goes out. `replayed`: an earlier request did the work."""
+    """A successful response. `replayed` is true if an earlier request with the same key did the work."""
 
     status: int
     body: bytes = b""
@@ -32,7 +32,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A request with a key. `scope` is whose key it is; `fingerprint` tells one request from another."""
+    """A request with an idempotency key. `scope` is the key's owner; `fingerprint` identifies the request."""
 
     scope: str
     key: str
@@ -43,10 +43,10 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 def fingerprint(method: str, path: str, body: dict[str, Any], *, secrets: tuple[str, ...] = ()) -> bytes:
-    """SHA-256 of what makes two requests the same: method, path and parsed body.
+    """Return the SHA-256 of what identifies a request: method, path and parsed body.
 
-    The fields named by `secrets` are left out: a digest of a password is as good as a password.
-    Whoever leaves one out compares it in another way.
+    The fields named in `secrets` are left out, because a stored digest of a password can be used to guess it.
+    The caller must compare those fields in another way.
     """
     shown = {name: value for name, value in body.items() if name not in secrets}
     return hashlib.sha256(msgspec.json.encode([method, path, shown], order="sorted")).digest()
@@ -61,11 +61,11 @@ def once(
     *,
     still_visible: Callable[[Connection, Answer], bool] = lambda conn, answer: False,
 ) -> Answer:
-    """Do `work`, or give the answer that it had under the same key before.
+    """Run `work`, or return the stored response if the key was used for this request before.
 
-    `keep` makes the answer that is stored (without its secrets), `replay` the one that is given from
-    it. `still_visible` says whether a caller who was an agent then may see the answer as a requester.
-    Raises IdempotencyKeyReused when the key stands for another request, and NotFound when they may not.
+    `keep` turns a response into the one that is stored (without its secrets), `replay` turns the stored one into
+    the one that is returned. `still_visible` says whether a caller who was an agent then may still see it as a
+    requester. Raise NotFound if not, and IdempotencyKeyReused if the key belongs to another request.
     """
     if claim is None:
         return work(conn)
@@ -102,5 +102,5 @@ def _kept_answer(claim: Claim, kept: KeptAnswer) -> Answer:
 
 
 def forget(conn: Connection, *, now: int, keep_hours: int) -> int:
-    """Forget the next FORGET_STEP answers past their time; how many there were. The caller goes on until none is."""
+    """Delete up to FORGET_STEP expired responses and return how many were deleted. Call again until it returns 0."""
     return store.delete_older(conn, now - keep_hours * HOUR_MS, limit=FORGET_STEP)

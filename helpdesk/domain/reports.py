@@ -1,4 +1,4 @@
-"""Reports: what the desk looks like as a whole."""
+"""Reports: figures about the desk as a whole."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _AGE_LABELS = {0: "under 1 day", 1: "1 to 3 days", 3: "3 to 7 days", 7: "7 to 30
 
 
 def overview(conn: Connection, *, days: int, now: int) -> Overview:
-    """The open tickets as they are, and what happened in the last `days` days (UTC), today among them."""
+    """Return the open tickets as of now, and what happened in the last `days` days (UTC), including today."""
     groups = store.open_groups(conn, now=now)
     first_day = now // DAY_MS - days + 1
     return Overview(
@@ -49,7 +49,7 @@ def _times(conn: Connection, moment: Moment, first_day: int) -> Times:
 
 
 def _load(conn: Connection, groups: list[OpenGroup]) -> list[AgentLoad]:
-    """Every active agent and admin, the busiest first."""
+    """Return the number of open tickets of every active agent and admin, the busiest first."""
     load = [
         AgentLoad(
             Person(*person),

@@ -1,10 +1,10 @@
-"""The SLA clock, as arithmetic: no storage, no time of its own.
+"""SLA clock arithmetic: pure functions without storage or a clock of their own.
 
-A clock starts with its ticket, stands still while the ticket is pending, resolved or closed, and
-runs otherwise. Its deadline moves by the time that it stood still, unless it had passed before. New
-minutes are measured from the start, plus all the time that it stood still. A breach happens at the
-moment the deadline passes while the clock runs, or is moved to where the clock has been already; it stays.
-All moments and lengths are in milliseconds.
+A clock starts with its ticket. It is paused while the ticket is pending, resolved or closed, and runs otherwise.
+A pause moves the deadline by its length, unless the deadline had already passed. A new target is measured from the
+start, plus all paused time. A breach happens when the deadline passes while the clock runs, or when the deadline is
+moved to a time that the clock has already passed. A breach is permanent.
+All times and durations are in milliseconds.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ DEFAULT_MINUTES: dict[Priority, int] = {"low": 4320, "medium": 1440, "high": 240
 
 
 class SlaClock(Struct, frozen=True):
-    """One run of a clock; `start` makes a new one.
+    """One run of a clock, created by `start`.
 
-    `stopped_at` is None while it runs; while it stands still, `deadline` is what it was when it
-    stopped. `breached_at` is when the breach was put on record, None without one.
+    `stopped_at` is None while the clock runs. While it is paused, `deadline` is the deadline at the time it stopped.
+    `breached_at` is when the breach was recorded, None without one.
     """
 
     started_at: int
@@ -34,21 +34,21 @@ class SlaClock(Struct, frozen=True):
 
     @property
     def due_at(self) -> int | None:
-        """When the next breach will be; None when there will be none unless something changes."""
+        """Return when the next breach will happen; None if there will be none unless the clock changes."""
         return self.deadline if self.stopped_at is None and self.breached_at is None else None
 
     def is_breached(self, now: int) -> bool:
-        """Whether the deadline has passed while the clock ran."""
+        """Return whether the deadline has passed while the clock ran."""
         return self.breached_at is not None or (self.due_at is not None and self.due_at <= now)
 
 
 def start(started_at: int, minutes: int) -> SlaClock:
-    """Return a clock that runs since `started_at`."""
+    """Return a clock that has been running since `started_at`."""
     return SlaClock(started_at, minutes, started_at + minutes * MINUTE_MS)
 
 
 def state(status: Status, *, breached: bool) -> SlaState:
-    """Return a clock's state as the API names it. A pending ticket's clock is `paused` even after a breach."""
+    """Return the clock's state in the API's terms. A pending ticket's clock is `paused` even after a breach."""
     if status == "pending":
         return "paused"
     if breached:
@@ -57,16 +57,16 @@ def state(status: Status, *, breached: bool) -> SlaState:
 
 
 def settle(clock: SlaClock, now: int) -> SlaClock:
-    """Put a breach on record if it has happened by `now`; to be done before any other change."""
+    """Record a breach if it has happened by `now`. Call this before any other change of the clock."""
     return replace(clock, breached_at=now) if clock.breached_at is None and clock.is_breached(now) else clock
 
 
 def follow(clock: SlaClock, status: Status, now: int) -> SlaClock:
-    """Stop or start the clock as `status` demands; one that already does stays as it is."""
+    """Stop or start the clock as `status` requires; return it unchanged if it already does."""
     if status in RUNNING:
         if clock.stopped_at is None:
             return clock
-        # A wall clock that was set back does not give time away.
+        # Without the bound, a wall clock that was set back would extend the deadline.
         pause_ms = max(0, now - clock.stopped_at)
         moved_ms = pause_ms if clock.deadline > clock.stopped_at else 0
         return replace(
@@ -79,7 +79,7 @@ def follow(clock: SlaClock, status: Status, now: int) -> SlaClock:
 
 
 def with_minutes(clock: SlaClock, minutes: int, now: int) -> SlaClock:
-    """Measure again from the start with other minutes; what is breached stays so.
+    """Recompute the deadline from the start for a new target in minutes; a recorded breach remains.
 
     The clock is breached if the new deadline lies at or before the moment at which it stopped, or
     `now` while it runs (API.md, section 4).

@@ -1,4 +1,4 @@
-"""Tags: lower-cased, sorted, none twice."""
+"""Tags: lower-cased, sorted, without duplicates."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from helpdesk.messages.fields import TAG_MAX
 
 
 def normal_tags(tags: Sequence[str]) -> list[str]:
-    """The tags as they are stored.
+    """Return the tags as they are stored.
 
-    Raises InvalidField for one that is not 1 to 40 Unicode letters, digits, '-' and '_'.
+    Raise InvalidField for a tag that is not 1 to 40 Unicode letters, digits, '-' and '_'.
     """
     return sorted({_checked(normal_tag(tag)) for tag in tags})
 
 
 def normal_tag(tag: str) -> str:
-    """One tag as it is stored, unchecked."""
+    """Return one tag as it is stored, without validating it."""
     return nfc(tag.strip().lower())
 
 

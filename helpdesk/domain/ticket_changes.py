@@ -1,4 +1,4 @@
-"""Changing a ticket: who may, what follows, and who wins when two change it at once."""
+"""Changing a ticket: permissions, consequences, and conflicts between concurrent changes."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def change(
     if_match: frozenset[int] | None,
     now: int,
 ) -> TicketRow:
-    """The ticket after the change. A change to the present values does nothing.
+    """Change a ticket and return it. Setting a field to its present value does nothing.
 
-    `if_match` holds the versions that the If-Match header names. Raises NotFound, Forbidden,
-    FieldRequired, InvalidField; VersionMismatch or PreconditionFailed, to be answered with `conflict`.
+    `if_match` holds the versions that the If-Match header names. Raise NotFound, Forbidden, FieldRequired,
+    InvalidField, or VersionMismatch or PreconditionFailed, whose response body comes from `conflict`.
     """
     ticket = ticket_to_change(conn, actor, ticket_id)
     wanted = _wanted(changes)
@@ -60,7 +60,7 @@ def change(
 
 
 def _wanted(changes: TicketChanges) -> dict[str, Any]:
-    """The fields that the request names, with the values they shall have."""
+    """Return the fields that the request names, with their new values."""
     names = ("title", "description", "status", "priority", "tags", "sla_minutes")
     wanted = {name: value for name in names if (value := getattr(changes, name)) not in (None, UNSET)}
     if "tags" in wanted:
@@ -75,9 +75,9 @@ def _check_fields(actor: Actor, ticket: TicketRow, wanted: dict[str, Any]) -> No
         return
     for name in wanted:
         if name not in _REQUESTER_FIELDS:
-            raise Forbidden(f"Only agents and admins change {name}", name)
+            raise Forbidden(f"Only agents and admins can change {name}", name)
     if wanted.get("status", ticket.status) not in (*_REQUESTER_MOVES, ticket.status):
-        raise Forbidden("You may close your ticket or open it again; the rest is up to the agents", "status")
+        raise Forbidden("You can only close or reopen your ticket; agents set its other statuses", "status")
 
 
 def _check_move(actor: Actor, ticket: TicketRow, wanted: dict[str, Any]) -> None:
@@ -97,9 +97,9 @@ def _conflict(
 
 
 def conflict(conn: Connection, actor: Actor, ticket_id: int, version: int, *, now: int) -> dict[str, Any]:
-    """Return what a change from `version` that was refused is answered with: the ticket as it is, and what changed.
+    """Return the body of the conflict response: the ticket as it is now, and what changed since `version`.
 
-    To be read after the refusal, not in the transaction that a writer waits for. Raises NotFound.
+    Call it after the change was refused, in a transaction of its own, so that no writer waits. Raise NotFound.
     """
     ticket = visible_ticket(conn, actor, ticket_id)
     changed: set[str] = set()
@@ -110,22 +110,22 @@ def conflict(conn: Connection, actor: Actor, ticket_id: int, version: int, *, no
         if len(changed) == len(_FIELDS):
             break
     if looked_at == CHANGES_MAX:
-        changed = set(_FIELDS)  # so far behind, nothing is as it was
+        changed = set(_FIELDS)  # too far behind to list every change, so all fields count as changed
     current = views.full_ticket(conn, actor, ticket, now=now).ticket
     return {"current": current, "changed": sorted(changed)}
 
 
 class _Changes(msgspec.Struct):
-    """The data of an `updated` entry. Its values are passed over: they may be long."""
+    """The data of an `updated` entry. The values are not decoded: they may be long."""
 
     changes: dict[str, msgspec.Raw]
 
 
 def apply(conn: Connection, ticket: TicketRow, wanted: dict[str, Any], *, actor: Actor, now: int) -> TicketRow:
-    """Set the fields and all that follows from them: clock, resolved_at, timeline, search.
+    """Set the fields and everything derived from them (clock, resolved_at, timeline, search); return the ticket.
 
-    `wanted` is under the names of PATCH, checked already. Gives the ticket as it is then; raises
-    VersionMismatch only if another writer was faster than the row that was read.
+    `wanted` uses the field names of PATCH and is already validated. Raise VersionMismatch only if another writer
+    changed the row after it was read.
     """
     before = _fields(ticket)
     wanted = dict(wanted)
@@ -139,7 +139,7 @@ def apply(conn: Connection, ticket: TicketRow, wanted: dict[str, Any], *, actor:
     clock = _clock_after(conn, ticket, new_values, now=now)
     after = _with(ticket, new_values, clock, now=now)
     if not store.update(conn, after, was=ticket):
-        raise VersionMismatch("Another change was faster; read the ticket again", "version")
+        raise VersionMismatch("The ticket was changed at the same time; read it again", "version")
     if clock is not None:
         clocks.save(conn, ticket.id, clock)
     timeline.record(
@@ -152,7 +152,7 @@ def apply(conn: Connection, ticket: TicketRow, wanted: dict[str, Any], *, actor:
         now=now,
     )
     if after.breached and not ticket.breached:
-        clocks.record_breach(conn, after, now=now)  # the new minutes were over already
+        clocks.record_breach(conn, after, now=now)  # the new deadline has already passed
     if changes.keys() & {"title", "description", "tags"}:
         tickets.reindex(conn, ticket, after)
     # Read again: a new assignee's name comes from another table.

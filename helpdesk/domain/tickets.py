@@ -1,4 +1,4 @@
-"""Tickets: creating, showing, listing and counting them. What changes one is in ticket_changes.py."""
+"""Tickets: create, show, list and count them. Changing a ticket is in ticket_changes.py."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ T = TypeVar("T")
 
 
 def create(conn: Connection, actor: Actor, new: NewTicket, *, now: int, may_set_sla: bool) -> TicketView:
-    """The new ticket in full.
+    """Create a ticket and return it in full.
 
-    `may_set_sla`: whether a requester may choose the minutes. Raises Forbidden or InvalidField.
+    `may_set_sla`: whether a requester may set sla_minutes. Raise Forbidden or InvalidField.
     """
     if new.assignee_id is not None and not actor.is_staff:
-        raise Forbidden("Only agents and admins assign tickets", "assignee_id")
+        raise Forbidden("Only agents and admins can assign tickets", "assignee_id")
     if new.sla_minutes is not None and not (actor.is_staff or may_set_sla):
-        raise Forbidden("Only agents and admins set sla_minutes", "sla_minutes")
+        raise Forbidden("Only agents and admins can set sla_minutes", "sla_minutes")
     assignee = checked_assignee(conn, new.assignee_id) if new.assignee_id is not None else None
     tags = normal_tags(new.tags or [])
     priority = new.priority or "medium"
@@ -58,7 +58,7 @@ def create(conn: Connection, actor: Actor, new: NewTicket, *, now: int, may_set_
 def _insert(
     conn: Connection, actor: Actor, assignee: UserRow | None, first_fields: dict[str, Any], *, now: int
 ) -> TicketRow:
-    """The row of a new ticket, as reading it would give it."""
+    """Insert a new ticket and return its row, equal to what a read would return."""
     tags = first_fields["tags"]
     clock = sla.start(now, first_fields["sla_minutes"])
     values: dict[str, Any] = {
@@ -93,7 +93,7 @@ def _index(conn: Connection, ticket: TicketRow) -> None:
 
 
 def reindex(conn: Connection, before: TicketRow, after: TicketRow) -> None:
-    """Let the search find the ticket by its texts after a change, and no more by those before it."""
+    """Update the search index after a change, so that search finds the new texts and no longer the old ones."""
     texts = indexed(before)
     if texts == indexed(after):
         return
@@ -103,12 +103,15 @@ def reindex(conn: Connection, before: TicketRow, after: TicketRow) -> None:
 
 
 def indexed(ticket: TicketRow) -> tuple[str, str]:
-    """Return the words of a ticket's title, and of its other texts, as the index is given them."""
+    """Return the words of the ticket's title and of its other texts, as they are indexed."""
     return index_text(ticket.title), index_text(search.body_text(ticket.description, ticket.tags))
 
 
 def checked_assignee(conn: Connection, user_id: int) -> UserRow:
-    """The user, who stays so until this transaction ends. Raises InvalidField unless it is an active agent or admin."""
+    """Lock the user until this transaction ends and return it.
+
+    Raise InvalidField unless it is an active agent or admin.
+    """
     user = user_store.kept_by_id(conn, user_id)
     if user is None or not user.active or user.role == "user":
         raise InvalidField("assignee_id must be the id of an active agent or admin", "assignee_id")
@@ -119,23 +122,23 @@ Show = Callable[[Connection, Sequence[Stamp]], list[T]]
 
 
 def page(conn: Connection, actor: Actor, query: TicketsQuery, show: Show[T], *, now: int) -> tuple[list[T], int | None]:
-    """A page of the tickets that the actor may see and the query asks for, and the next page's offset.
+    """Return a page of matching tickets that the actor may see, and the offset of the next page.
 
-    `show` turns their stamps into what the caller wants. Raises InvalidParam for a sort by relevance
-    without words to look for.
+    `show` turns stamps into the items that the caller wants. Raise InvalidParam for a sort by relevance without
+    search words.
     """
     words = query_words(query.q)
     sort = query.sort or "-created_at"
     if sort.endswith("relevance") and not words:
         if not query.q:
             raise InvalidParam("sort by relevance needs q, the words to look for", "sort")
-        sort = "-created_at"  # a q of punctuation only is as if absent
+        sort = "-created_at"  # a q of punctuation only is ignored
     where, order = _filter(actor, query, words), Order(sort.removeprefix("-"), sort.startswith("-"))
     number = ticket_number(query.q)
     named = ticket_pages.one(conn, number, replace(where, words=()), now=now) if number is not None else None
     if named is not None:
         where = replace(where, without_id=named.id)
-    # The ticket that is named comes first, so that all others are one place further back.
+    # The ticket that the query names by number comes first, so all others move one place back.
     first = [named] if named is not None and query.offset == 0 else []
     offset = max(0, query.offset - 1) if named is not None else query.offset
     stamps = first + ticket_pages.page(conn, where, order, now=now, limit=query.limit + 1 - len(first), offset=offset)
@@ -144,7 +147,7 @@ def page(conn: Connection, actor: Actor, query: TicketsQuery, show: Show[T], *, 
 
 
 def listing(actor: Actor, now: int) -> Show[ListedTicket]:
-    """What shows tickets as typed values."""
+    """Return a `show` for `page` that produces typed list items."""
 
     def listed(conn: Connection, stamps: Sequence[Stamp]) -> list[ListedTicket]:
         rows = store.by_ids(conn, [stamp.id for stamp in stamps])
@@ -154,7 +157,7 @@ def listing(actor: Actor, now: int) -> Show[ListedTicket]:
 
 
 def rows(conn: Connection, stamps: Sequence[Stamp]) -> list[TicketRow]:
-    """Return the tickets as they are stored: what shows them where a rule looks at them."""
+    """Return the tickets as stored: a `show` for `page` for callers that apply rules to the rows."""
     return store.by_ids(conn, [stamp.id for stamp in stamps])
 
 
@@ -180,7 +183,7 @@ def _user_id(text: str | None, actor: Actor) -> int | None:
 
 
 def stats(conn: Connection, actor: Actor, query: StatsQuery, *, now: int) -> Stats:
-    """How many tickets there are of each kind; `mine` are those assigned to the actor."""
+    """Return the number of tickets of each kind; `mine` counts those assigned to the actor."""
     left_out = ("resolved", "closed") if query.unresolved else ()
     groups = [g for g in store.counts(conn, me=actor.id) if g.status not in left_out]
     due = [status for status in store.due_statuses(conn, now) if status not in left_out]

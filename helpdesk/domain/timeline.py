@@ -1,4 +1,4 @@
-"""The timeline: one entry for each change, written with it, from which a ticket can be rebuilt."""
+"""The timeline: one entry per change, written in the same transaction. A ticket can be rebuilt from its entries."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def record(
 ) -> EntryRow:
     """Append an entry in the caller's transaction and return it.
 
-    `actor` is None for the system. `clock` and `run` are given for an event of a clock: the database takes
-    each event of a run once.
+    `actor` is None for the system. `clock` and `run` are set for a clock event; the database accepts each event
+    once per run.
     """
     encoded = encode(data).decode()
     actor_id = actor.id if actor else None
@@ -59,9 +59,9 @@ def record(
 
 
 def rebuild(entries: list[tuple[Action, dict[str, Any]]]) -> dict[str, Any]:
-    """A ticket's fields from its entries alone, oldest first.
+    """Rebuild a ticket's fields from its entries, which are given oldest first.
 
-    Gives those that PATCH can change, and `version`, `breached`, `comment_count`.
+    Return the fields that PATCH can change, and `version`, `breached` and `comment_count`.
     """
     fields: dict[str, Any] = {}
     for action, data in entries:

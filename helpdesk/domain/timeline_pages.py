@@ -1,4 +1,4 @@
-"""Reading a ticket's timeline, page by page, and searching it."""
+"""Paging through a ticket's timeline, and searching it."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from helpdesk.errors import TooSlow
 from helpdesk.folding import fold
 from helpdesk.messages.timeline import EntryPage, TimelineQuery
 
-_SCAN_STEP = 20  # entries read at once while searching; with the longest texts they have 3 MB
-# Characters that one search looks through at most (an entry counts for ENTRY_MIN, however short): 2 to 5 s of CPU,
-# which no statement's deadline would end. A ticket of 1,250 edits of the longest description has as many.
+_SCAN_STEP = 20  # entries read at once while searching; 3 MB with the longest texts
+# Most characters that one search reads (an entry counts as at least ENTRY_MIN). They take 2 to 5 s of CPU, which no
+# statement timeout would interrupt. A ticket with 1,250 edits of the longest description has that many.
 SEARCHED_MAX, ENTRY_MIN = 50_000_000, 500
 _FEW_WORDS = 8  # that are looked for in a text before it is taken apart
-_KEPT_TEXTS = 64  # texts that a search remembers: an old value is nearly always the new one of the entry before
+_KEPT_TEXTS = 64  # texts cached by a search: an old value is nearly always the new value of the entry before
 
 
 def page(conn: Connection, actor: Actor, ticket_id: int, query: TimelineQuery) -> EntryPage:
-    """A page of what happened to a ticket, oldest first.
+    """Return a page of a ticket's timeline entries, oldest first.
 
-    `query.q` is searched in action, actor and data, with the rules of the search. Raises NotFound, and
-    TooSlow where that would be more than SEARCHED_MAX characters.
+    `query.q` is matched against action, actor and data, with the rules of ticket search. Raise NotFound, and
+    TooSlow if the search would have to read more than SEARCHED_MAX characters.
     """
     ticket = visible_ticket(conn, actor, ticket_id)
-    internal = actor.is_staff or not ticket.internal_count  # else nothing has to be left out
+    internal = actor.is_staff or not ticket.internal_count  # without internal notes there is nothing to filter out
     words = query_words(query.q)
     wanted = query.limit + 1
     if words:
@@ -72,10 +72,10 @@ def _search(
 
 
 class _Finder:
-    """Looks for words that all must begin some word of an entry.
+    """Matches entries in which every search word is a prefix of some word.
 
-    A text is taken apart into its words only where one of these stands somewhere in it: of 300 edits
-    of a long description a word that is in none costs 30 ms instead of 2 s.
+    A text is split into words only if it contains a search word at all: over 300 edits of a long description, a
+    word that occurs in none of them costs 30 ms instead of 2 s.
     """
 
     def __init__(self, words: tuple[str, ...]) -> None:
@@ -83,7 +83,7 @@ class _Finder:
         self._kept: dict[str, frozenset[str]] = {}
 
     def matches(self, row: EntryRow) -> bool:
-        """Return whether the entry has them all in its action, actor and data."""
+        """Return whether the entry's action, actor and data contain all the words."""
         names = f"{row.action} {row.actor_username or 'system'} {row.actor_name or ''} {row.action.replace('_', ' ')}"
         missing = set(self._words) - self._found_in(names)
         for text in _texts(msgspec.json.decode(row.data)) if missing else ():
@@ -103,14 +103,14 @@ class _Finder:
     def _look(self, text: str) -> set[str]:
         there = self._words
         if len(there) <= _FEW_WORDS:
-            # Hyphenated words are found joined too.
+            # Hyphenated words also match when written as one word.
             folded = (text.lower() if text.isascii() else fold(text)).replace("-", "")
             there = tuple(word for word in there if word in folded)
         return found_words(text, there) if there else set()
 
 
 def _texts(value: Any) -> list[str]:
-    """Every name and value in decoded JSON, as text."""
+    """Return every key and value in decoded JSON as text."""
     if isinstance(value, dict):
         return [text for name, item in value.items() for text in (name, *_texts(item))]
     if isinstance(value, list):

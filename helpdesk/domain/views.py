@@ -1,4 +1,4 @@
-"""Rows of the store as the API shows them, without what the viewer may not see."""
+"""API representations of stored rows, without anything that the viewer may not see."""
 
 from __future__ import annotations
 
@@ -23,14 +23,13 @@ from helpdesk.messages.comments import Comment
 from helpdesk.messages.tickets import ListedTicket, Ticket
 from helpdesk.messages.timeline import Entry
 
-SHOWN_WITH_TICKET = 100  # comments, and timeline entries; the calls of their own page through all
-# Characters of a text in the timeline entries of a ticket in full: of 100 edits of a long description
-# the whole texts would be 4 MB.
+SHOWN_WITH_TICKET = 100  # comments, and timeline entries; their own endpoints page through all of them
+# Longest text in the timeline entries of a full ticket. Uncut, 100 edits of a long description would be 4 MB.
 SHORT_MAX = 500
 
 
 def user(row: UserRow) -> User:
-    """A user on its own."""
+    """Return a user as the API shows it on its own."""
     return User(
         id=row.id,
         username=row.username,
@@ -43,7 +42,7 @@ def user(row: UserRow) -> User:
 
 
 def listed_ticket(ticket: TicketRow, *, for_staff: bool, now: int) -> ListedTicket:
-    """A ticket as lists show it; without the traces of internal notes unless `for_staff`."""
+    """Return a ticket as lists show it, without any trace of internal notes unless `for_staff`."""
     return ListedTicket(**_shown(ticket, for_staff=for_staff, now=now))
 
 
@@ -82,18 +81,18 @@ class TicketView(msgspec.Struct, frozen=True):
 
 
 def new_ticket(row: TicketRow, created: EntryRow, *, now: int) -> TicketView:
-    """A ticket in full that has just been created, without reading it back."""
+    """Return a ticket in full that was just created, without reading it back."""
     shown = Ticket(**_shown(row, for_staff=True, now=now), comments=[], timeline=[short_entry(created)])
     return TicketView(shown, etag(row.version, created.id))
 
 
 def etag(version: int, entry_id: int) -> str:
-    """A ticket's entity tag: its version, a dot, and the id of the newest entry the viewer may see."""
+    """Return a ticket's entity tag: its version, a dot, and the id of the newest entry that the viewer may see."""
     return f'"{version}.{entry_id}"'
 
 
 def full_ticket(conn: Connection, actor: Actor, row: TicketRow, *, now: int) -> TicketView:
-    """The ticket in full, as the actor sees it."""
+    """Return the ticket in full, as the actor sees it."""
     staff = actor.is_staff
     entries = timeline_store.newest(conn, row.id, internal=staff, limit=SHOWN_WITH_TICKET)
     thread = comment_store.newest(conn, row.id, internal=staff, limit=SHOWN_WITH_TICKET) if row.comment_count else []
@@ -106,7 +105,7 @@ def full_ticket(conn: Connection, actor: Actor, row: TicketRow, *, now: int) -> 
 
 
 def comment(row: CommentRow) -> Comment:
-    """A comment as the API shows it."""
+    """Return a comment as the API shows it."""
     return Comment(
         id=row.id,
         ticket_id=row.ticket_id,
@@ -119,7 +118,7 @@ def comment(row: CommentRow) -> Comment:
 
 
 def entry(row: EntryRow) -> Entry:
-    """An entry as the API shows it."""
+    """Return an entry as the API shows it."""
     return Entry(
         id=row.id,
         ticket_id=row.ticket_id,
@@ -131,7 +130,7 @@ def entry(row: EntryRow) -> Entry:
 
 
 def short_entry(row: EntryRow) -> Entry:
-    """An entry as it stands in a ticket in full: long texts are cut, and `data.shortened` names their fields."""
+    """Return an entry for a full ticket: long texts are cut, and `data.shortened` names their fields."""
     shown = entry(row)
     if len(row.data) <= SHORT_MAX or row.action not in ("created", "updated"):
         return shown

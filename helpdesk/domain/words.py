@@ -1,4 +1,4 @@
-"""What a word is, to the search: one function for the texts and for the queries. Its twin is static/js/marks.js."""
+"""Splitting text into search words, the same way for documents and queries. static/js/marks.js mirrors it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 from helpdesk.folding import fold
 
-# Stored in the database, which is indexed anew when it differs (DESIGN: old words under a new function would corrupt
-# the index). Raise the number with every change to what the functions below or folding.py give; a test tells when.
-# Another Unicode, which comes with another Python, has other letters.
+# Stored in the database, which is reindexed when it differs: mixing the words of two versions would corrupt the index.
+# Raise the number with every change to the results of the functions below or of folding.py; a test fails until you do.
+# A Python with another Unicode version classifies other characters as letters.
 WORDS_VERSION = f"2 {unicodedata.unidata_version}"
 
-# Scripts written without blanks: each character is a word of its own. Thai and Lao, Burmese, Khmer, kana, ideographs.
+# Scripts written without spaces: each character is a word of its own. Thai and Lao, Burmese, Khmer, kana, ideographs.
 _ALONE = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u312f\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua9e0-\ua9ff"
     "\uaa60-\uaa7f\uf900-\ufaff\U0001aff0-\U0001b16f\U00020000-\U0003ffff"
@@ -27,11 +27,11 @@ _ITS_MARKS = (
 )
 _LETTERS = f"[^ \\-{_ALONE}]+"
 _WORD = re.compile(f"[{_ALONE}][{_ITS_MARKS}]*|{_LETTERS}")
-# Only from the beginning of a word: tried from each of its letters, a long word would cost its square.
+# Matches only from the beginning of a word: tried at every letter, a long word would take quadratic time.
 _HYPHENATED = re.compile(f"(?<![^ \\-{_ALONE}]){_LETTERS}(?:-{_LETTERS})+")
 _ASCII_WORD = re.compile("[a-z0-9]+")
 _ASCII_HYPHENATED = re.compile("(?<![a-z0-9])[a-z0-9]+(?:-[a-z0-9]+)+")
-_PARTS_MAX = 8  # of a hyphenated word that is found joined; what has more is a line of a log
+_PARTS_MAX = 8  # most parts of a hyphenated word that is also indexed joined; more parts are usually a line of a log
 
 
 def words_of(text: str) -> list[str]:
@@ -40,7 +40,7 @@ def words_of(text: str) -> list[str]:
 
 
 def all_words(text: str) -> list[str]:
-    """Return the words of `text`, and its hyphenated words joined, from each of their parts on."""
+    """Return the words of `text`, plus each suffix of a hyphenated word joined into one word."""
     if text.isascii():
         folded, word, hyphenated = text.lower(), _ASCII_WORD, _ASCII_HYPHENATED
     else:
@@ -59,19 +59,19 @@ def _joined(hyphenated: Sequence[str]) -> list[str]:
 
 
 def index_text(text: str) -> str:
-    """Return each word of `text` once, with blanks between: what the index is given."""
+    """Return the distinct words of `text` separated by spaces, as they are indexed."""
     return " ".join(dict.fromkeys(all_words(text)))
 
 
 def query_words(query: str | None) -> tuple[str, ...]:
-    """Return the words to look for, each once; empty for a query of punctuation only."""
+    """Return the distinct words to search for; empty for a query of punctuation only."""
     return tuple(dict.fromkeys(words_of(query))) if query else ()
 
 
 def found_words(text: str, wanted: Sequence[str]) -> set[str]:
-    """Return those of the words `wanted` of a query that begin a word of `text`.
+    """Return those of the query's words (`wanted`) that are a prefix of a word of `text`.
 
-    The words are sorted, so that hundreds of wanted ones cost little more than one.
+    The words are sorted first, so that hundreds of query words cost little more than one.
     """
     there = sorted(set(all_words(text)))
     places = ((bisect_left(there, beginning), beginning) for beginning in wanted)
@@ -82,6 +82,6 @@ _NUMBER = re.compile(r"\s*#([1-9][0-9]{0,14})\s*")
 
 
 def ticket_number(query: str | None) -> int | None:
-    """Return the number that a query consists of, like `#1042`; None for any other."""
+    """Return the ticket number if the query is nothing but one, like `#1042`; otherwise None."""
     match = _NUMBER.fullmatch(query or "")
     return int(match[1]) if match else None
