@@ -49,7 +49,7 @@ def test_an_interrupted_copy_goes_on_where_it_was(
 STUCK = """
 import sys, threading
 from helpdesk.commands import copy as copying
-from helpdesk.db import copying as store
+from helpdesk.db.copy import desk as store
 
 def remember_and_stick(target, place, remember=store._remember):
     if place.step == sys.argv[1] and place.done == 4:
@@ -175,8 +175,8 @@ def test_a_row_that_differs_is_found(
     target = desks.new_url(engine)
     finish = store.finish
 
-    def finish_and_alter(source: Connection, to: Connection) -> None:
-        finish(source, to)
+    def finish_and_alter(source: Connection, to: Connection, *, version: str) -> None:
+        finish(source, to, version=version)
         with to.begin():
             to.execute(text(change))
 
