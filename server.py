@@ -17,8 +17,10 @@ def main() -> int:
     try:
         settings = config.load(sys.argv[1:], os.environ)
         # Imported only now: `--help` and a bad option need not wait for it.
+        from helpdesk.limits.admission import claim_descriptors
         from helpdesk.serve import serve
 
+        claim_descriptors()
         return asyncio.run(serve(settings))
     except StartError as error:
         standard_streams.write_line(sys.stderr, f"server.py: {' '.join(str(error).split())}")

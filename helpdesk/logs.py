@@ -100,6 +100,11 @@ def _cause(record: logging.LogRecord) -> str | None:
     return cause
 
 
+def _is_no_cancellation(record: logging.LogRecord) -> bool:
+    """Return False for a task's own end, which Tornado logs as an uncaught exception when a drain is cut off."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
 def _escaped(text: str) -> str:
     """No control character: a client's words must not write a line of their own."""
     if text.isprintable():
@@ -115,6 +120,7 @@ def _quoted(value: object) -> str:
 def set_up(log_format: str) -> None:
     """Send all logs to standard error, in `text` or `json`."""
     handler = logging.StreamHandler(OUTPUT)
+    handler.addFilter(_is_no_cancellation)
     handler.addFilter(REPEATS)
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

@@ -26,7 +26,6 @@ from helpdesk.jobs.data_check import DataCheck
 from helpdesk.jobs.expiry import Expiry
 from helpdesk.jobs.runner import Runner
 from helpdesk.jobs.sla import SlaSweep
-from helpdesk.limits.admission import raise_descriptor_limit
 from helpdesk.problems import Problems
 from helpdesk.reindexing import reindex_if_outdated
 from helpdesk.standard_streams import write_line
@@ -45,7 +44,6 @@ async def serve(config: Config) -> int:
     start it anew.
     """
     logs.set_up(config.log_format)
-    raise_descriptor_limit()
     stop, failed = asyncio.Event(), asyncio.Event()
     _stop_on_signals(stop)
 

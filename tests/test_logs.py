@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from helpdesk import logs
 from helpdesk.logs import REPEAT_S, Repeats, _quoted, _TextFormatter
 from tests.conftest import Api, FakeClock, Start
 
@@ -105,3 +107,16 @@ async def test_out_of_memory_is_one_short_line_wherever_it_is_logged(repeated: L
             logging.getLogger(name).exception("a request failed")
     assert len(repeated.lines) == 1
     assert "out of memory: a request failed" in repeated.lines[0]
+
+
+async def test_a_request_that_a_stop_cuts_off_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    try:
+        logs.set_up("text")
+        for error in (asyncio.CancelledError(), ValueError("odd")):
+            logging.getLogger("tornado.application").error("Uncaught exception", exc_info=error)
+    finally:
+        logging.basicConfig(level=level, handlers=before, force=True)
+    written = capsys.readouterr().err
+    assert "CancelledError" not in written and "ValueError: odd" in written

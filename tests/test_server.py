@@ -121,6 +121,22 @@ def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+def test_too_few_descriptors_are_refused(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -n 40; exec "$@"', "sh", sys.executable, "server.py", "--data-dir", str(tmp_path / "new")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        env=clean_environ(),
+        check=False,
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "more files can be opened" in line and "ulimit -n" in line
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a directory")
     assert "--data-dir" in refused_start("--port", "0", "--data-dir", str(tmp_path / "file" / "data"))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from collections import Counter
 
-from helpdesk.errors import AppError, RateLimited, Unavailable
+from helpdesk.errors import AppError, RateLimited, StartError, Unavailable
 
 CONNECTIONS_MAX = 6_000  # event streams included; about 12 KB each while idle
 ADDRESS_SHARE = 0.75  # of all connections, so that one address leaves room for others
 OVERFLOW_MAX = 16  # connections past the limit, to say so and to answer health
 DESCRIPTORS_KEPT = 64  # for the database, Redis and files
+DESCRIPTORS_MIN = DESCRIPTORS_KEPT + OVERFLOW_MAX
 DESCRIPTORS_WANTED = CONNECTIONS_MAX + OVERFLOW_MAX + DESCRIPTORS_KEPT
 
 UNFINISHED_MAX_BYTES = 32 * 1024 * 1024  # of requests
@@ -22,12 +24,27 @@ BODY_MIN_BYTES = 4 * 1024  # what a short one counts as: its connection costs me
 RETRY_AFTER_S = 5
 
 
-def raise_descriptor_limit() -> None:
-    """Raise the soft limit of descriptors to what the connections need, as far as the hard one allows."""
+def claim_descriptors() -> None:
+    """Raise the soft limit of descriptors to what the connections need, as far as the hard one allows.
+
+    Raises StartError when too few can be had to answer anybody, also because others have them all.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = DESCRIPTORS_WANTED if hard == resource.RLIM_INFINITY else min(DESCRIPTORS_WANTED, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    opened: list[int] = []
+    try:
+        while len(opened) < DESCRIPTORS_MIN:
+            opened.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        raise StartError(
+            f"only {len(opened)} more files can be opened ({error.strerror}), and the server needs {DESCRIPTORS_MIN}; "
+            "raise the limit of open files (ulimit -n, or LimitNOFILE of a systemd unit)"
+        ) from None
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
 
 
 def connection_limit() -> int:
