@@ -26,7 +26,7 @@ class StartError(Exception):
 
 @contextmanager
 def unforeseen_at_start() -> Iterator[None]:
-    """Raise StartError for whatever nobody foresaw: a start that fails says so in one sentence, without a traceback."""
+    """Turn an unhandled exception into a StartError, so that a failed start prints one sentence and no traceback."""
     try:
         yield
     except StartError:
@@ -113,7 +113,7 @@ class InvalidCredentials(AppError):
     status, code = 401, "INVALID_CREDENTIALS"
 
     def __init__(self) -> None:
-        super().__init__("The username or the password is wrong")
+        super().__init__("Incorrect username or password")
 
 
 class Forbidden(AppError):
@@ -131,7 +131,7 @@ class MethodNotAllowed(AppError):
     status, code = 405, "METHOD_NOT_ALLOWED"
 
     def __init__(self, method: str, allow: str) -> None:
-        super().__init__(f"{method} is not possible here; use one of {allow}", headers={"Allow": allow})
+        super().__init__(f"{method} is not allowed here; use one of {allow}", headers={"Allow": allow})
 
 
 class VersionMismatch(AppError):
@@ -174,7 +174,7 @@ class IdempotencyKeyReused(AppError):
 
     def __init__(
         self,
-        message: str = "This Idempotency-Key was used for another request; make a new key for a new request",
+        message: str = "This Idempotency-Key was used for another request; create a new key for each request",
         field: str | None = "Idempotency-Key",
     ) -> None:
         super().__init__(message, field)
@@ -188,7 +188,7 @@ class RateLimited(AppError):
 
 
 class Unavailable(AppError):
-    """The store cannot answer now. Nothing was half done; the caller may try again.
+    """The database cannot answer now. Nothing was partly done; the caller may retry.
 
     `cause` is for the log, which shows one line a minute for each; it is never sent.
     """
@@ -204,7 +204,7 @@ _RESOURCE_ERRNOS = frozenset({errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
 
 def as_unavailable(error: BaseException | None) -> Unavailable | None:
-    """Return `error` as a caller should see it when the machine is at fault: out of memory, descriptors or threads."""
+    """Return the Unavailable for an error caused by a lack of memory, descriptors or threads; None for any other."""
     if isinstance(error, Unavailable):
         return error
     if isinstance(error, MemoryError):
@@ -246,7 +246,7 @@ class RowsHeld(Unavailable):
 
 
 class OutcomeUnknown(Unavailable):
-    """A commit may or may not have happened."""
+    """The outcome of a commit is unknown."""
 
     def __init__(self, *, cause: str | None = None) -> None:
         super().__init__(

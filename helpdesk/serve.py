@@ -145,7 +145,7 @@ def background_jobs(desk: Desk) -> dict[str, Job]:
 
 
 def _tune_collector() -> None:
-    """Leave what is there now, and does not go away, out of the garbage collector's rounds.
+    """Freeze start-up objects so that the garbage collector skips them.
 
     Requests make few cycles; a round every 20,000 allocations instead of 700 saves 6 % of a create.
     """

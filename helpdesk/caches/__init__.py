@@ -1,1 +1,1 @@
-"""What is kept in memory between requests: sessions, and tickets as JSON."""
+"""In-memory caches: sessions, and tickets encoded as JSON."""

@@ -63,12 +63,12 @@ class EncodedTickets:
         self._loading: dict[Viewpoint, object] = {}
         self._listed: dict[Viewpoint, _Listed] = {}
         self._listed_bytes = 0
-        self._people = 0  # counts the commits that changed somebody
-        self._lock = threading.Lock()  # around what lists change in reader threads
+        self._people = 0  # counts the commits that changed a user
+        self._lock = threading.Lock()  # guards what lists change in reader threads
         db.on_commit(self._forget)
 
     async def full(self, actor: Actor, ticket_id: int) -> FullTicket:
-        """The ticket in full. Raises NotFound."""
+        """Return the ticket in full. Raise NotFound."""
         viewpoint = (ticket_id, actor.is_staff)
         now = self._clock.now()
         kept = self._full.get(viewpoint)
@@ -79,7 +79,7 @@ class EncodedTickets:
         return kept
 
     async def _load(self, actor: Actor, viewpoint: Viewpoint) -> FullTicket:
-        # A commit of this ticket takes the mark away; then what was read is not kept.
+        # A commit of this ticket removes the mark; the result is then not cached.
         mark = self._loading[viewpoint] = object()
         try:
             found = await self._db.read(lambda conn: _read_full(conn, actor, viewpoint[0], self._clock.now()))
@@ -103,9 +103,9 @@ class EncodedTickets:
             self._full_bytes -= dropped.size_bytes
 
     def listing(self, actor: Actor, now: int) -> Callable[[Connection, Sequence[Stamp]], list[Raw]]:
-        """What shows tickets in a list, in the order of their stamps.
+        """Return a function that encodes the tickets of a list, in the order of their stamps.
 
-        To be asked for on the event loop and called in the transaction that read the stamps.
+        Call this on the event loop, and the returned function in the transaction that read the stamps.
         """
         people = self._people
 
@@ -133,7 +133,7 @@ class EncodedTickets:
     def _keep_listed(self, viewpoint: Viewpoint, listed: _Listed, people: int) -> None:
         with self._lock:
             if people != self._people or self._db.is_shared:
-                return  # somebody was renamed after this was read; the stamp does not tell
+                return  # a user was renamed after this was read, which the stamp does not show
             before = self._listed.pop(viewpoint, None)
             self._listed[viewpoint] = listed
             self._listed_bytes += listed.size_bytes - (before.size_bytes if before else 0)
@@ -168,5 +168,5 @@ def _read_full(conn: Connection, actor: Actor, ticket_id: int, now: int) -> Full
 
 
 def _right_until(row: TicketRow, now: int) -> int:
-    """When what is shown of the ticket changes by itself: at its breach."""
+    """Return when the ticket's JSON goes stale by itself: at its breach."""
     return row.due_at if row.due_at is not None and row.due_at > now else _FOR_EVER

@@ -1,4 +1,4 @@
-"""When each session was last used: noted in memory at every request, recorded in the database once a minute."""
+"""The last use of each session: noted in memory at every request, written to the database once a minute."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from helpdesk.db.engine import Database
 from helpdesk.domain import accounts
 from helpdesk.domain.access import Actor
 
-# What a crash forgets, and what another process on the same database may not know yet.
+# At most this much is lost in a crash, or not yet visible to another process on the same database.
 RECORD_EVERY_S = 60.0
 STEP = 500  # sessions recorded in one transaction: a few milliseconds, and others write in between
 ACCOUNTS_MAX = 50_000  # noted since the last record; about 20 MB with one session each
@@ -23,7 +23,7 @@ class SessionUses:
         self._uses: dict[int, dict[bytes, int]] = {}
 
     def note(self, actor: Actor, now: int) -> None:
-        """Keep in mind that the actor's session was used."""
+        """Note in memory that the actor's session was used."""
         uses = self._uses.get(actor.id)
         if uses is None:
             if len(self._uses) >= ACCOUNTS_MAX:
@@ -46,7 +46,7 @@ class SessionUses:
             await asyncio.sleep(RECORD_EVERY_S)
 
     async def record(self) -> None:
-        """Write down what was noted, in small transactions. What could not be written stays noted."""
+        """Write the noted uses in small transactions. Uses that could not be written stay noted."""
         waiting = [(user_id, digest, at) for user_id, uses in self._uses.items() for digest, at in uses.items()]
         for first in range(0, len(waiting), STEP):
             step = waiting[first : first + STEP]
@@ -56,7 +56,7 @@ class SessionUses:
                 self._drop(user_id, digest, at)
 
     def _drop(self, user_id: int, digest: bytes, at: int) -> None:
-        """Forget a use that is recorded, unless there was another one since."""
+        """Drop a use that was written, unless the session was used again since."""
         uses = self._uses.get(user_id, {})
         if uses.get(digest) == at:
             del uses[digest]

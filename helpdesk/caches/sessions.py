@@ -1,4 +1,4 @@
-"""Who a token speaks for, remembered between requests and forgotten at the commit that changes it."""
+"""A cache of token owners, invalidated by the commit that changes them."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ class Sessions:
         db.on_commit(self._forget)
 
     def recalls(self, token: str) -> bool:
-        """Whether the token was valid when it was last looked up here, and nothing is known to have changed."""
+        """Return whether the token was valid when last looked up here and has not been invalidated since."""
         return accounts.token_digest(token) in self._known
 
     async def actor(self, token: str) -> Actor | None:
-        """The caller with that token; None when it is unknown, expired or revoked. Raises Unavailable."""
+        """Return the token's owner; None when it is unknown, expired or revoked. Raise Unavailable."""
         self._db.require_store()
         digest = accounts.token_digest(token)
         found = self._known.get(digest)
         if found is None or self._db.is_shared:
             generation = self._generation
             found = await self._db.read(lambda conn: accounts.actor_of(conn, digest))
-            # What was read before a commit that has been told of since is not worth remembering.
+            # Do not cache a read that a later commit has already invalidated.
             if found is not None and generation == self._generation:
                 self._remember(digest, found)
         now = self._clock.now()

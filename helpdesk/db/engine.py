@@ -93,7 +93,7 @@ class Database(Protocol):
         ...
 
     def alone(self) -> AbstractAsyncContextManager[None]:
-        """Around what only one of all processes on this database may do at a time, as a first start.
+        """Run the body in one process at a time, for example to seed an empty database.
 
         Raises Unavailable when the store cannot answer, or another process does not come to an end.
         """

@@ -1,1 +1,1 @@
-"""What runs without a request."""
+"""Background jobs."""

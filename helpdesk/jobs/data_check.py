@@ -1,4 +1,4 @@
-"""Reads again and again what never changes, and compares it with its digests: so a flipped bit is found."""
+"""Find flipped bits: reread rows that never change and compare them with their stored digests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forgets what has had its time: kept answers, expired tokens."""
+"""Delete expired idempotency keys and tokens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from helpdesk.db.engine import Connection, Database
 from helpdesk.domain import accounts, idempotency
 
 EVERY_S = 600.0
-PAUSE_S = 0.02  # between two steps: others write meanwhile, although a job's steps go first
+PAUSE_S = 0.02  # pause between two steps: lets other writers in, although a job's steps have priority
 
 
 class Expiry:
@@ -27,7 +27,7 @@ class Expiry:
             await asyncio.sleep(EVERY_S)
 
     async def forget(self) -> None:
-        """Forget all that is past its time now, in small transactions that let others in between."""
+        """Delete everything that has expired by now, in small transactions so that other writers are not held up."""
         now = self._clock.now()
         await self._forget_in_steps(lambda conn: accounts.forget_expired_tokens(conn, now=now))
         await self._forget_in_steps(lambda conn: idempotency.forget(conn, now=now, keep_hours=self._keep_hours))

@@ -1,4 +1,4 @@
-"""One supervisor for everything that runs without a request, so that nothing of it dies silently."""
+"""The supervisor of all background jobs, which logs, reports and restarts a job that fails."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ STOP_S = 5.0  # for all jobs together to end in
 
 
 class Runner:
-    """Runs jobs until they are stopped: one that fails, or returns, is logged, shown by health and started again."""
+    """Runs jobs until they are stopped. A job that fails or returns is logged, reported by health and restarted."""
 
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, name: str, job: Job) -> None:
-        """Run `job` from now on. `name` says in the log and in health which one it is."""
+        """Start `job`. `name` identifies it in the log and in health."""
         supervised = _Supervised(name, job, self._problems)
         self._tasks.add(asyncio.create_task(supervised.run(), name=name))
 

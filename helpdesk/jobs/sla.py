@@ -1,4 +1,4 @@
-"""Puts breaches on record at the moment they happen, also those that happened while the server was off."""
+"""Record SLA breaches when they happen, and after a start those that happened while the server was down."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOOK_UP_S = 1.0
 
 
 class SlaSweep:
-    """Sleeps until the next deadline; a commit that touches tickets makes it look that up again."""
+    """Sleeps until the next deadline; a commit that changes tickets makes it read the next deadline again."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
@@ -41,7 +41,7 @@ class SlaSweep:
             await self._sleep_until(due_at)
 
     async def sweep(self) -> int:
-        """Put every breach on record that has happened by now; how many there were."""
+        """Record every breach that has happened by now, and return how many there were."""
         total = 0
         while True:
             done = await self._db.write_promptly(lambda conn: clocks.sweep(conn, now=self._clock.now()))

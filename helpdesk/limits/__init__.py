@@ -1,1 +1,1 @@
-"""What bounds a caller: token buckets, failed logins, turns on the event loop, connections and bytes."""
+"""Limits on callers: token buckets, failed logins, turns on the event loop, connections and bytes."""

@@ -1,4 +1,4 @@
-"""How many connections there may be, and how much memory clients may hold, in all and from one address."""
+"""Limits on connections and on memory held by clients, in total and for one address."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Connections:
         self._of_address: Counter[str] = Counter()
 
     def refusal(self, address: str | None) -> AppError | None:
-        """Return what one more connection of `address` is refused with; None when there is room."""
+        """Return the error that refuses one more connection from `address`; None when there is room."""
         if self._count >= self.limit:
             return Unavailable("Too many connections are open; try again soon", retry_after_s=RETRY_AFTER_S)
         if address is not None and self._of_address[address] >= self.limit_of_address:
@@ -80,14 +80,14 @@ class Connections:
             self._of_address[address] += 1
 
     def leave(self, address: str | None) -> None:
-        """Count a connection no more."""
+        """Stop counting a connection."""
         self._count -= 1
         if address is not None:
             _subtract(self._of_address, address, 1)
 
     @property
     def is_full(self) -> bool:
-        """Whether there is no room for any address."""
+        """Return whether there is no room for any address."""
         return self._count >= self.limit
 
 
@@ -101,9 +101,9 @@ class HeldMemory:
         self._of_address: Counter[str] = Counter()
 
     def reserve(self, address: str, size_bytes: int) -> None:
-        """Make room for so much more. Raises RateLimited or Unavailable when there is none."""
+        """Reserve memory. Raise RateLimited or Unavailable when there is none left."""
         if self._of_address[address] + size_bytes > self._limit_of_address_bytes:
-            message = "Too many requests of this address are unfinished; send one after the other"
+            message = "Too many requests from this address are unfinished; send one after the other"
             raise RateLimited(message, retry_after_s=RETRY_AFTER_S)
         if self._bytes + size_bytes > self._limit_bytes:
             raise Unavailable("Too many requests are unfinished; try again soon", retry_after_s=RETRY_AFTER_S)
@@ -111,7 +111,7 @@ class HeldMemory:
         self._of_address[address] += size_bytes
 
     def release(self, address: str, size_bytes: int) -> None:
-        """Give back what was reserved."""
+        """Release reserved memory."""
         self._bytes -= size_bytes
         _subtract(self._of_address, address, size_bytes)
 

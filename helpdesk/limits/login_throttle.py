@@ -39,7 +39,7 @@ class Window(Struct, frozen=True):
 
 
 def login_windows(limit: Rate, name: str, address: str) -> tuple[Window, ...]:
-    """Return the windows of failed logins for `name` from `address`; none where the limit is off."""
+    """Return the windows that count failed logins for `name` from `address`; none if the limit is off."""
     if limit.count == 0:
         return ()
     for_name = "Too many failed logins for this name; wait and try again"
@@ -53,7 +53,7 @@ def login_windows(limit: Rate, name: str, address: str) -> tuple[Window, ...]:
 
 
 def registration_windows(limit: Rate, address: str) -> tuple[Window, ...]:
-    """Return the window of accounts that are registered from `address`; none where the limit is off."""
+    """Return the window that counts registrations from `address`; none if the limit is off."""
     if limit.count == 0:
         return ()
     rate = Rate(limit.count * REGISTRATION_FACTOR, REGISTRATION_WINDOW_S)
@@ -122,7 +122,7 @@ class LoginThrottle:
             raise TooManySignIns() from None
 
     def _has_room(self, windows: Sequence[Window]) -> bool:
-        """Whether one more may run in all of them now. Raises RateLimited when one of them is full."""
+        """Return whether every window has room for one more attempt now. Raise RateLimited when one of them is full."""
         has_room, refusals = True, []
         for window in windows:
             attempts = self._attempts.get(window.key)
@@ -209,7 +209,7 @@ _LOOK_AGAIN_S = 0.05  # how often an attempt that waits asks whether those befor
 
 
 class SharedLoginThrottle:
-    """The same windows in Redis, one for all processes; while Redis is away, each process has its `own`."""
+    """The windows in Redis, shared by all processes. While Redis is unavailable, each process uses its `own`."""
 
     def __init__(self, redis: Redis, own: LoginThrottle, *, clock: str = REDIS_CLOCK) -> None:
         self._redis = redis

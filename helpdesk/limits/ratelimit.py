@@ -1,4 +1,4 @@
-"""Fair use: the token bucket, in memory and its twin in Redis. One contract, which one suite of tests holds."""
+"""Rate limiting: token buckets in memory and in Redis. One test suite runs against both."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class TokenBuckets:
         return _standing(taken, missing, self._capacity, self._seconds_per_token, 1e-9)
 
     def peek(self, key: str) -> Standing:
-        """Return how the key's bucket stands; `taken` is whether there is a token to take."""
+        """Return the bucket's standing without taking a token; `taken` says whether one is available."""
         missing = max(0.0, self._full_at.get(key, 0.0) - self._monotonic()) / self._seconds_per_token
         has_one = missing + 1 <= self._capacity + 1e-9
         return _standing(has_one, missing, self._capacity, self._seconds_per_token, 1e-9)
@@ -83,14 +83,14 @@ class TokenBuckets:
 
 
 class GuessesSpent(Exception):
-    """No lookup of an unknown token is left; `standing` says until when."""
+    """No lookups of unknown tokens are left; `standing` says until when."""
 
     def __init__(self, standing: Standing) -> None:
         self.standing = standing
 
 
 class Guesses:
-    """Limits the lookups that find nobody: made-up tokens must not cost a read of the database each.
+    """Limits failed token lookups, so that made-up tokens do not cost a database read each.
 
     They have a bucket of their own for each key, so that a valid token is looked up also where the
     address has spent its other requests. A lookup takes a token once it has failed; few of one key run
@@ -122,7 +122,7 @@ class Guesses:
 
 
 def _standing(taken: bool, missing: float, capacity: int, seconds_per_token: float, slack: float) -> Standing:
-    """`missing` tokens are not in the bucket; `slack` makes good for what arithmetic loses."""
+    """Return the standing of a bucket. `missing`: tokens used. `slack`: absorbs rounding errors."""
     return Standing(
         taken=taken,
         remaining=math.floor(capacity - missing + slack),

@@ -1,4 +1,4 @@
-"""Whose turn it is on the event loop: only a few requests are begun in each of its rounds.
+"""Turns on the event loop: only a few requests start in each of its rounds.
 
 A round does one step of all that is ready, and a request takes four or five rounds. With 800 clients at once a round
 takes so long that health answers late, or finds that the store does. What waits for its turn here costs a round

@@ -1,4 +1,4 @@
-"""Timeline entries as the events that streams carry, encoded for those who may see them."""
+"""Timeline entries encoded as stream events, for those who may see them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Event(Struct, frozen=True):
     for_requester: bytes | None
 
     def seen_by(self, actor: Actor) -> bytes | None:
-        """The event as that actor sees it, or None."""
+        """Return the event as the actor sees it; None if it is hidden from them."""
         if actor.is_staff:
             return self.for_staff
         return self.for_requester if self.creator_id == actor.id else None
@@ -51,7 +51,7 @@ class Missed(Struct, frozen=True):
 
 
 def reset(newest: int) -> bytes:
-    """Tell a reader to read everything again: it knows of entries that there are not, as after a restore.
+    """Return the event that tells a reader to reload, as it knows entries that do not exist (after a restore).
 
     The id is that of the newest entry, or the reader would ask for the lost ones again.
     """
@@ -68,7 +68,7 @@ def _tickets_of(conn: Connection, rows: list[EntryRow]) -> dict[int, TicketRow]:
 
 
 def events_between(conn: Connection, after: int, until: int, now: int) -> list[Event]:
-    """The events above id `after` and up to `until`, oldest first, at most READ_STEP of them."""
+    """Return the events above id `after` and up to `until`, oldest first, at most READ_STEP of them."""
     rows = timeline_store.between(conn, after, until, limit=READ_STEP)
     tickets = _tickets_of(conn, rows)
     return [

@@ -1,4 +1,4 @@
-"""The hub: hands committed timeline entries to open streams, in order, without gap or doubling.
+"""The hub: delivers committed timeline entries to open streams, in order, without gaps or duplicates.
 
 Entries are always read from the timeline; a commit only wakes the hub. A stream that does not keep
 up is cut off rather than allowed to grow the server's memory; it resumes with Last-Event-ID.
@@ -27,7 +27,7 @@ from helpdesk.terms import Role
 
 log = logging.getLogger("helpdesk.live")
 
-POLL_S = 1.0  # how often entries are looked for that another process wrote and told nobody of
+POLL_S = 1.0  # how often to poll for entries of other processes whose wake-up was lost
 RECHECK_S = 2.0  # how often open streams' tokens are looked at; revoked ones end within 5 s
 BREATH_BYTES = 256 * 1024  # handed out before the readers' connections get a turn
 
@@ -60,7 +60,7 @@ class Hub:
             self.end(users=touched.get("access", ()), tokens=touched.get("token", ()))
 
     def wake(self) -> None:
-        """Look for new entries."""
+        """Wake the hub to read new entries."""
         if self._streams:
             self._woken.set()
 
@@ -100,7 +100,7 @@ class Hub:
         return _Opening(living.get(actor.token_digest), timeline_store.horizon(conn), timeline_store.newest_id(conn))
 
     def unsubscribe(self, stream: Stream) -> None:
-        """Close the stream and forget it; nothing when that was done before."""
+        """Close and remove the stream. Do nothing if it was removed before."""
         self._streams.discard(stream)
         if not self._streams:
             self._position = None
@@ -158,7 +158,7 @@ class Hub:
             await self._guarded(self._hand_out, worked)
 
     async def _sleep(self) -> None:
-        """Until somebody tells of a new entry; on a shared database not for long, should nobody tell."""
+        """Wait until the hub is woken; on a shared database also poll, in case a wake-up was lost."""
         if not self._db.is_shared:
             await self._woken.wait()
             return
@@ -211,7 +211,7 @@ class Hub:
                 self._push(event, checked)
                 handed_bytes += len(event.for_staff)
                 if handed_bytes >= BREATH_BYTES:
-                    # A reader that reads must not be taken for one that does not.
+                    # A reader that keeps up must not be mistaken for a stalled one.
                     await asyncio.sleep(0)
                     handed_bytes = 0
             if len(events) < live_events.READ_STEP:
@@ -230,7 +230,7 @@ class Hub:
             stream.after = event.id
 
     async def _events_between(self, after: int, until: int) -> tuple[list[Event], set[int]]:
-        """Return events, and the agents and admins who have streams and were still that when these were read.
+        """Return events, and which agents and admins with streams still had that role when the events were read.
 
         On a shared database another process's change of a role may be heard of later than its entries are
         seen. Read in one snapshot, whoever sees an entry that came after the change sees the change.

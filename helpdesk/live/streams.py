@@ -1,4 +1,4 @@
-"""Open event streams: what waits for each reader, and how many there may be."""
+"""Open event streams: the queue of each reader, and the limits on their number."""
 
 from __future__ import annotations
 
@@ -75,13 +75,13 @@ class Stream:
             self._abort()
 
     def fall_back(self) -> None:
-        """Let what comes next be replayed rather than handed out."""
+        """Replay the next events from the database instead of pushing them."""
         assert self.after is not None
         self.missed, self.after = Missed(self.after), None
         self._wake()
 
     def has_waiting(self) -> bool:
-        """Whether events wait that are not being sent."""
+        """Return whether events are queued that are not being sent yet."""
         return bool(self._backlog)
 
     async def wait(self, timeout_s: float) -> None:
@@ -134,7 +134,7 @@ class Streams:
         self._of_account: Counter[int] = Counter()
 
     def add(self, stream: Stream) -> None:
-        """Count the stream from now on. Raises RateLimited for too many of one account, Unavailable for too many."""
+        """Add the stream. Raise RateLimited for too many of one account, Unavailable for too many in total."""
         account = stream.actor.id
         if self._of_account[account] >= STREAMS_OF_ACCOUNT:
             raise RateLimited(
@@ -147,7 +147,7 @@ class Streams:
         self._of_account[account] += 1
 
     def discard(self, stream: Stream) -> None:
-        """Close the stream and count it no longer; nothing when that was done before."""
+        """Close and remove the stream. Do nothing if it was removed before."""
         stream.close()
         if stream not in self._open:
             return
@@ -157,7 +157,7 @@ class Streams:
             del self._of_account[stream.actor.id]
 
     def __iter__(self) -> Iterator[Stream]:
-        """Give those of this moment; they may change meanwhile."""
+        """Iterate over a snapshot, since streams may come and go meanwhile."""
         return iter(list(self._open))
 
     def __len__(self) -> int:

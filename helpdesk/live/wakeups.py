@@ -1,4 +1,4 @@
-"""Between processes on one database: a word over Redis that new entries are there, or that somebody's rights changed.
+"""Tell other processes, over Redis pub/sub, that the timeline has new entries or that a user's rights changed.
 
 Only a wake-up: what happened is always read from the database, at which the hub also looks by itself
 from time to time. A word that is lost delays live updates, or the end of a stream, and loses nothing.
@@ -20,7 +20,7 @@ CHANNEL = "helpdesk:entries"  # where earlier releases say nothing but that ther
 
 
 class Word(msgspec.Struct):
-    """What one process tells the others of its commits: whether there are entries, and whose streams end."""
+    """A message about a process's commits: whether there are new entries, and whose streams must end."""
 
     has_entries: bool = False
     users: set[int] = set()
@@ -28,7 +28,7 @@ class Word(msgspec.Struct):
 
 
 class Wakeups:
-    """Tells the others of this process's commits, and the hub of theirs."""
+    """Publishes this process's commits, and wakes the hub for those of other processes."""
 
     def __init__(self, db: Database, redis: Redis, hub: Hub) -> None:
         self._redis = redis
@@ -56,7 +56,7 @@ class Wakeups:
             self._untold.set()
 
     async def tell(self, worked: Callable[[], None] = lambda: None) -> None:
-        """Tell the others, until cancelled. Commits that come while a word is on its way share the next."""
+        """Publish commits until cancelled. Commits during a publish share the next message."""
         while True:
             await self._untold.wait()
             self._untold.clear()
@@ -64,14 +64,14 @@ class Wakeups:
             try:
                 await self._redis.publish(CHANNEL, msgspec.json.encode(word))
             except RedisAway:
-                continue  # then the others look by themselves
+                continue  # the other processes then find the entries by polling
             except BaseException:
                 self._add(word)  # for the next start of this job
                 raise
             worked()
 
     async def hear(self, worked: Callable[[], None] = lambda: None) -> None:
-        """Hear what the others tell, until cancelled."""
+        """Receive the other processes' messages until cancelled."""
 
         def hear(message: bytes | None) -> None:
             self._heard(message)
@@ -80,7 +80,7 @@ class Wakeups:
         await self._redis.follow(CHANNEL, hear)
 
     def _heard(self, message: bytes | None) -> None:
-        # Nobody knows what was in a word that was missed, or in one of another release.
+        # The content of a missed message, or of one from another release, is unknown.
         word = Word(has_entries=True)
         if message is not None:
             with suppress(msgspec.DecodeError):

@@ -282,7 +282,7 @@ class HttpHandler(RequestHandler):
         elif unavailable is not None:
             self.log_unavailable(unavailable.cause)
         elif not isinstance(value, AppError | HTTPError):
-            log.error("request_id=%s an error that nobody foresaw", self.request_id, exc_info=(typ, value, tb))  # type: ignore[arg-type]
+            log.error("request_id=%s unhandled exception", self.request_id, exc_info=(typ, value, tb))  # type: ignore[arg-type]
 
     def log_unavailable(self, cause: str) -> None:
         """Log why this request is answered with 503; of many with the same cause, one line a minute."""

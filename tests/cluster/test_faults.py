@@ -108,7 +108,7 @@ class Load:
         assert len(intents) > REQUESTS_MIN
         self._check_stored(intents)
         self._check_replays(intents)
-        assert "nobody foresaw" not in self.cluster.errors()
+        assert "unhandled exception" not in self.cluster.errors()
         if stream_lived:
             self._check_stream()
 

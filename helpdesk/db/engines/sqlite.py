@@ -37,7 +37,7 @@ WAITING_MAX = 1024  # reads waiting in one lane; past that the answer is 503
 class SqliteDatabase:
     """`Database` on one SQLite file, already migrated; `lock`, where given, is released at the end.
 
-    `on_failure` is called on the loop when a sync has failed, or something that nobody foresaw: the process
+    `on_failure` is called on the loop after a failed sync or an unhandled exception: the process
     should end then for its supervisor to start anew. What leaves it working goes to `problems`.
     Where the data file is no longer the one that was opened, everything is refused.
     """

@@ -58,7 +58,7 @@ class Writer:
 
     `on_commit` is called on the event loop with what a commit touched, before its callers go on; it must not raise.
     `on_failure` is called there once, when this cannot go on: a sync has failed (measured: after a failed fsync the
-    row was there on restart), or something that nobody foresaw has happened. Nothing is written from then on.
+    row was there on restart), or an exception was not handled. Nothing is written from then on.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Writer:
         try:
             self._work()
         except BaseException:
-            log.critical("the thread that writes met an error that nobody foresaw; the server stops", exc_info=True)
+            log.critical("unhandled exception in the writer thread; the server stops", exc_info=True)
             self._fail()
             self._answer(self._batch, OutcomeUnknown())
             while (job := self._jobs.get()) is not None:
