@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
 from helpdesk.db.engine import Connection, new_id, row_as
 from helpdesk.db.schema import comments, users
@@ -55,6 +55,12 @@ _NEWEST = {
     internal: rows.order_by(comments.c.id.desc()).limit(bindparam("limit"))
     for internal, rows in ((True, _OF_TICKET), (False, _PUBLIC_OF_TICKET))
 }
+_BEFORE = {
+    internal: select(func.count())
+    .select_from(comments)
+    .where(comments.c.ticket_id == bindparam("ticket_id"), comments.c.id < bindparam("id"), *conditions)
+    for internal, conditions in ((True, ()), (False, (comments.c.internal.is_(False),)))
+}
 
 
 def insert(
@@ -92,6 +98,12 @@ def page(conn: Connection, ticket_id: int, *, internal: bool, limit: int, offset
     """A page of a ticket's comments, oldest first; internal ones only with `internal`."""
     values = {"ticket_id": ticket_id, "limit": limit, "offset": offset}
     return [row_as(CommentRow, row) for row in conn.execute(_PAGE if internal else _PUBLIC_PAGE, values)]
+
+
+def count_before(conn: Connection, ticket_id: int, comment_id: int, *, internal: bool) -> int:
+    """How many of a ticket's comments stand before that one; internal ones only with `internal`."""
+    found: int = conn.execute(_BEFORE[internal], {"ticket_id": ticket_id, "id": comment_id}).scalar_one()
+    return found
 
 
 def newest(conn: Connection, ticket_id: int, *, internal: bool, limit: int) -> list[CommentRow]:

@@ -40,13 +40,16 @@ class PlainTicketHandler(PlainHandler):
 
     async def _show(self, number: str, error: AppError | None = None) -> None:
         ticket_id = ticket_id_of(number)
-        start, parent_id = self._number("comments"), self._number("parent")
+        start, at, parent_id = (self._number(name) for name in ("comments", "at", "parent"))
 
         def work(conn: Connection) -> tuple[ListedTicket, list[Comment], int, Comment | None]:
             row = visible_ticket(conn, self.actor, ticket_id)
             ticket = views.listed_ticket(row, for_staff=self.actor.is_staff, now=self.desk.clock.now())
             last = max(0, ticket.comment_count - 1) // COMMENTS_SHOWN * COMMENTS_SHOWN
             offset = last if start is None else min(start, last)
+            if at is not None:  # the page that holds this comment
+                place = comment_store.count_before(conn, ticket_id, at, internal=self.actor.is_staff)
+                offset = min(place // COMMENTS_SHOWN * COMMENTS_SHOWN, last)
             page = comments.page(conn, self.actor, ticket_id, CommentsQuery(COMMENTS_SHOWN, offset))
             parent = comment_store.by_id(conn, parent_id) if parent_id else None
             if parent is None or parent.ticket_id != ticket_id or (parent.internal and not self.actor.is_staff):

@@ -161,3 +161,23 @@ async def test_a_long_conversation_comes_in_pages(api: Api) -> None:
     assert seen == list(range(1, 61)) and earlier is None
     for odd in ("comments=999999", "comments=x", "comments=" + "9" * 5000, "parent=7777"):
         assert (await browser.open(f"/plain/tickets/1?{odd}")).status == 200
+
+
+async def test_a_reply_leads_to_its_comment_on_another_page(api: Api) -> None:
+    browser = await ticket_and_agent(api)
+    token = await api.token("agent")
+    ids = []
+    for number in range(1, 61):
+        sent = {"body": f"Number {number}.", "internal": number % 2 == 0}
+        ids.append((await api.post("/api/tickets/1/comments", sent, token=token)).json["id"])
+    await api.post("/api/tickets/1/comments", {"body": "It is that.", "parent": ids[28]}, token=token)
+    requester = Browser(api)
+    assert (await requester.sign_in("ana")).status == 303
+    for reader, first in ((browser, "Number 26."), (requester, "Number 1.")):
+        await reader.open("/plain/tickets/1")
+        found = re.search(r'replies to <a href="([?]at=\d+)#comment-(\d+)"', reader.page)
+        assert found is not None and int(found[2]) == ids[28]
+        await reader.open("/plain/tickets/1" + found[1])
+        assert f'id="comment-{ids[28]}"' in reader.page and first in reader.page
+    for odd in ("at=0", "at=999999999", "at=x", "at=-1"):
+        assert (await browser.open(f"/plain/tickets/1?{odd}")).status == 200
