@@ -185,3 +185,21 @@ def test_without_storage_the_pages_go_on(open_tab: OpenTab, as_user: Api, expect
     send(page)
     expect(page.get_by_text("Your reply was sent.")).to_be_visible()
     assert bodies(as_user, ticket["id"]) == ["Without storage"]
+
+
+def test_the_fields_of_a_row_stand_level_and_what_they_hold_is_not_bold(open_tab: OpenTab) -> None:
+    page = signed_in(open_tab, "agent", "/plain")
+    page.locator(".tickets").wait_for()
+    look = "(n) => [n.offsetHeight, getComputedStyle(n).fontWeight].join()"
+    seen = {field.evaluate(look) for field in page.locator(".search input:not([type=hidden]), .search select").all()}
+    assert seen == {"42,400"}
+
+
+def test_paper_has_the_words_only_and_is_white(open_tab: OpenTab) -> None:
+    page = signed_in(open_tab, "agent", "/plain/tickets/1", color_scheme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.locator("form:visible, nav:visible, .byline__act:visible").count() == 0
+    assert (
+        page.evaluate("getComputedStyle(document.querySelector('article.text')).backgroundColor")
+        == "rgb(255, 255, 255)"
+    )
