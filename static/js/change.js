@@ -56,10 +56,10 @@ export async function assign_to_me(ticket, apply) {
 /** @param {any} ticket @param {Record<string, any>} edits @param {(ticket: any) => void} apply */
 export async function set_field(ticket, edits, apply) {
   if (Object.entries(edits).every(([k, v]) => same(v, value_of(ticket, k)))) return;
-  const { ticket: after, outcome } = await save(ticket, edits);
+  const { ticket: after, outcome, hand } = await save(ticket, edits);
   apply(after);
   if (outcome === "saved") note(`Ticket ${after.id}: ${said_edits(edits, after)}.`, { tone: "good" });
-  else note_outcome(outcome, after);
+  else note_outcome(outcome, hand);
 }
 
 /** @param {Record<string, any>} edits @param {any} ticket */

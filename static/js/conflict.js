@@ -7,13 +7,14 @@ import { open_dialog } from "./dialog.js";
 import { h, one_line } from "./dom.js";
 import { too_long } from "./lengths.js";
 import { desk, user } from "./session.js";
-import { sort_edit } from "./merge.js";
+import { last_hand, sort_edit } from "./merge.js";
 
 /**
- * @typedef {{ticket: any, outcome: "saved"|"merged"|"chosen"|"kept_theirs"|"undecided", typed?: Record<string, string>}} Saved
- * @typedef {{key?: string, by?: number|null, ask?: (current: any, clashes: any[]) => Promise<any>}} SaveOptions
+ * @typedef {{ticket: any, outcome: "saved"|"merged"|"chosen"|"kept_theirs"|"undecided", hand?: any, typed?: Record<string, string>}} Saved
+ * @typedef {{key?: string, by?: number|null, ask?: (current: any, clashes: any[], hand: any) => Promise<any>}} SaveOptions
  * `ask` gives null to keep theirs without asking; `by` is the person for whom it is saved
  *
+ * `hand` is the person who had changed it meanwhile, null where the timeline does not name one.
  * "undecided": the person left the choice, with the texts as they were typed there; nothing was sent
  */
 
@@ -59,25 +60,27 @@ function remember(before, after) {
 async function save_now(base, edits, { key = api.new_key(), ask = choose, by }) {
   let from = base;
   let to_send = edits;
+  /** @type {any} */ let hand = null;
   /** @type {"saved"|"merged"|"chosen"} */
   let outcome = "saved";
   for (;;) {
     try {
       const answer = await api.patch(`/api/tickets/${base.id}`, { version: from.version, ...to_send }, { key, by });
       remember(from, answer.body);
-      return { ticket: answer.body, outcome };
+      return { ticket: answer.body, outcome, hand };
     } catch (error) {
       if (error.code !== "VERSION_MISMATCH") throw error;
       const { current, changed } = error.body;
+      hand = last_hand(current, changed);
       const { send, clashes } = sort_edit(from, current, changed, to_send);
       if (clashes.length) {
-        const choice = await ask(current, clashes);
+        const choice = await ask(current, clashes, hand);
         if (choice?.typed) return { ticket: current, outcome: "undecided", typed: choice.typed };
-        if (!choice) return { ticket: current, outcome: "kept_theirs" };
+        if (!choice) return { ticket: current, outcome: "kept_theirs", hand };
         Object.assign(send, choice.values);
         outcome = "chosen";
       } else if (outcome === "saved") outcome = "merged";
-      if (!Object.keys(send).length) return { ticket: current, outcome: clashes.length ? "kept_theirs" : "merged" };
+      if (!Object.keys(send).length) return { ticket: current, outcome: clashes.length ? "kept_theirs" : "merged", hand };
       from = current;
       to_send = send;
       key = api.new_key(); // another request: the old key belongs to the old body
@@ -85,17 +88,15 @@ async function save_now(base, edits, { key = api.new_key(), ask = choose, by }) 
   }
 }
 
-/** Who changed a ticket last, as its timeline says; "Someone else" where it does not. @param {any} ticket */
-function last_hand(ticket) {
-  const others = (ticket?.timeline ?? []).filter((e) => e.action === "updated" && e.actor && e.actor.id !== user().id);
-  return others.length ? name_of(others.at(-1).actor) : "Someone else";
-}
+/** @param {any} hand */
+export const is_own = (hand) => hand !== null && hand?.id === user().id;
 
-/** Say how a save went, where it did not simply go. @param {string} outcome @param {any} [ticket] as it is now */
-export function note_outcome(outcome, ticket) {
-  if (outcome === "merged") note(`${last_hand(ticket)} changed this ticket meanwhile. Your change did not touch theirs, so both are kept.`, { tone: "good" });
+/** Say how a save went, where it did not simply go. @param {string} outcome @param {any} [hand] who had changed the ticket */
+export function note_outcome(outcome, hand) {
+  if (outcome === "merged" && is_own(hand)) note("You changed this ticket in another window meanwhile. Both changes are kept.", { tone: "good" });
+  else if (outcome === "merged") note(`${hand ? name_of(hand) : "Someone else"} changed this ticket meanwhile. Your change did not touch theirs, so both are kept.`, { tone: "good" });
   if (outcome === "chosen") note("Saved as you chose.", { tone: "good" });
-  if (outcome === "kept_theirs") note("Their version stays. Nothing of it was changed.");
+  if (outcome === "kept_theirs") note(is_own(hand) ? "What you set in the other window stays." : "Their version stays. Nothing of it was changed.");
   if (outcome === "undecided") note("Nothing was saved: you have not chosen yet.");
 }
 
@@ -113,10 +114,10 @@ export const people = new Map();
 /**
  * Show both values of each field; resolves with the values to send, null to keep theirs, or, when it is
  * dismissed, with what was typed.
- * @param {any} current @param {{field: string, theirs: any, mine: any}[]} clashes
+ * @param {any} current @param {{field: string, theirs: any, mine: any}[]} clashes @param {any} hand who changed it
  * @returns {Promise<{values: Record<string, any>, typed?: undefined}|{typed: Record<string, string>}|null>}
  */
-export async function choose(current, clashes) {
+export async function choose(current, clashes, hand) {
   const parts = clashes.map((clash) => field_choice(clash, current));
   parts[0].element.querySelector("input[type=radio]").setAttribute("autofocus", "");
   const answer = await open_dialog({
@@ -131,7 +132,7 @@ export async function choose(current, clashes) {
         if (!error.textContent) close({ values });
       }
       return h("form", { method: "dialog", onsubmit: (e) => { e.preventDefault(); send(); } },
-        h("p.muted", "You and ", h("bdi", last_hand(current)), " changed the same thing. Choose what the ticket should say; nothing is lost until you do."),
+        h("p.muted", is_own(hand) ? "You changed the same thing in another window." : ["You and ", h("bdi", hand ? name_of(hand) : "someone else"), " changed the same thing."], " Choose what the ticket should say; nothing is lost until you do."),
         parts.map((p) => p.element), error,
         h("div.dialog__actions",
           h("button.button", { onclick: () => close(null) }, "Keep all of theirs"),

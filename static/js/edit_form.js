@@ -64,10 +64,10 @@ export function edit_form(ticket, done) {
     keep();
     draft.write();
     try {
-      const { ticket: after, outcome, typed } = await save(base, edits, { key: intent.key });
+      const { ticket: after, outcome, hand, typed } = await save(base, edits, { key: intent.key });
       if (outcome === "undecided") return resume(typed ?? {});
       draft.drop();
-      note_outcome(outcome, after);
+      note_outcome(outcome, hand);
       done(after);
     } catch (problem) { refused(problem); } finally { submit.disabled = false; }
     return undefined;

@@ -36,6 +36,15 @@ export function sort_edit(base, current, changed, edits) {
   return { send, clashes };
 }
 
+/**
+ * Who changed one of the fields last, as the ticket's timeline says; null where it does not say.
+ * @param {any} ticket @param {string[]} changed
+ */
+export function last_hand(ticket, changed) {
+  const entries = (ticket?.timeline ?? []).filter((e) => e.actor && Object.keys(e.data?.changes ?? {}).some((field) => touched(changed, field)));
+  return entries.at(-1)?.actor ?? null;
+}
+
 /** @param {string[]} changed @param {string} field */
 function touched(changed, field) {
   return changed.includes(field) || (field === "assignee_id" && changed.includes("assignee"));

@@ -1,7 +1,8 @@
 // The app's outbox and how its letters are delivered.
 import * as api from "./api.js";
 import { note } from "./announce.js";
-import { save } from "./conflict.js";
+import { name_of } from "./badges.js";
+import { is_own, save } from "./conflict.js";
 import { LEASE_MS, Outbox } from "./outbox.js";
 import { local } from "./storage.js";
 
@@ -24,8 +25,8 @@ async function deliver(letter, progress) {
 async function set_status(id, status, by) {
   const { body: ticket } = await api.get(`/api/tickets/${id}`, { by });
   if (ticket.status === status) return;
-  const { outcome } = await save(ticket, { status }, { by, ask: async () => null });
-  if (outcome === "kept_theirs") note(`Someone else set the status of ticket ${id} meanwhile; theirs stays.`);
+  const { outcome, hand } = await save(ticket, { status }, { by, ask: async () => null });
+  if (outcome === "kept_theirs") note(is_own(hand) ? `You set the status of ticket ${id} in another window meanwhile; that stays.` : `${hand ? name_of(hand) : "Someone else"} set the status of ticket ${id} meanwhile; theirs stays.`);
 }
 
 /**

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { merged_tags, sort_edit } from "../../../static/js/merge.js";
+import { last_hand, merged_tags, sort_edit } from "../../../static/js/merge.js";
 
 const base = { title: "A", status: "open", priority: "low", tags: ["x"], assignee: null };
 
@@ -30,4 +30,13 @@ test("the assignee is compared by id, under either name", () => {
 
 test("additions and removals of tags on both sides are kept", () => {
   assert.deepEqual(merged_tags(["a", "b", "c"], ["b", "c", "new"], ["a", "b", "mine"]), ["b", "mine", "new"]);
+});
+
+test("the last hand is that of the newest entry that touches what changed", () => {
+  const entry = (id, changes) => ({ action: "updated", actor: id && { id }, data: { changes } });
+  const timeline = [entry(1, { priority: ["low", "high"] }), entry(2, { assignee_id: [null, 2] }), entry(3, { title: ["A", "B"] }), { action: "commented", actor: { id: 4 }, data: { comment_id: 1 } }];
+  assert.equal(last_hand({ timeline }, ["priority"]).id, 1);
+  assert.equal(last_hand({ timeline }, ["priority", "assignee"]).id, 2);
+  assert.equal(last_hand({ timeline }, ["status"]), null);
+  assert.equal(last_hand({}, ["status"]), null);
 });
