@@ -53,7 +53,7 @@ class HelpDesk(Application):
 
 
 def make_app(desk: Desk) -> HelpDesk:
-    """The whole server as a Tornado application."""
+    """Return the whole server as a Tornado application."""
     extras: dict[str, Any] = {
         "/api/openapi.json": {"document": openapi.document()},
         "/.well-known/hackathon.json": {"manifest_calls": _manifest_calls()},
@@ -98,8 +98,8 @@ def _manifest_calls() -> list[ManifestCall]:
 
 
 def unparsable_message() -> bytes:
-    """The whole answer to a message that is no HTTP: what Tornado would send as a bare status line."""
-    return refusal_message(InvalidHeader("This is no HTTP/1.1 request that can be read, or its head is too long"))
+    """Return the full response to a message that is not HTTP, where Tornado would send a bare status line."""
+    return refusal_message(InvalidHeader("The request is not valid HTTP/1.1, or its head is too long"))
 
 
 def refusal_message(error: AppError) -> bytes:

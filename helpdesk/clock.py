@@ -20,11 +20,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 class Clock(Protocol):
     def now(self) -> int:
-        """The wall clock, in milliseconds since 1970 (UTC)."""
+        """Return the wall clock, in milliseconds since 1970 (UTC)."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds on a clock that never jumps."""
+        """Return the seconds of a clock that never jumps."""
         ...
 
 
@@ -37,7 +37,7 @@ class SystemClock:
 
 
 def rfc3339(moment: int) -> str:
-    """`2026-11-23T09:30:00.000Z`: RFC 3339 in UTC with milliseconds."""
+    """Format a time as RFC 3339 in UTC with milliseconds: `2026-11-23T09:30:00.000Z`."""
     second, ms = divmod(moment, 1000)
     return f"{_whole_second(second)}.{ms:03}Z"
 
@@ -53,7 +53,7 @@ def rfc3339_or_none(moment: int | None) -> str | None:
 
 
 def parse_rfc3339(text: str) -> int:
-    """The moment that `rfc3339` wrote.
+    """Parse a time that `rfc3339` formatted.
 
     Raises ValueError for anything else.
     """

@@ -73,7 +73,7 @@ class Config:
 
     @property
     def data_shown(self) -> str:
-        """Where the data are, for people to read on one line; without a password."""
+        """Return the location of the data on one line, without a password."""
         if self.is_sqlite:
             path = f"{self.data_dir}/" if self.database_url is None else str(self.database_path)
             return "".join(c if c.isprintable() else "?" for c in path)
@@ -82,7 +82,7 @@ class Config:
 
     @property
     def database_path(self) -> Path:
-        """The SQLite file, on SQLite: the one in the data directory, or the one that --database-url names."""
+        """Return the SQLite file: the one in the data directory, or the one that --database-url names."""
         if self.database_url is None:
             return self.data_dir / "helpdesk.db"
         return Path(self.database_url.removeprefix("sqlite:///"))
@@ -107,7 +107,7 @@ class Setting:
 
 
 def parse_rate(text: str) -> Rate:
-    """`60/min`, `10/15min`, `5/s`, or `0` for no limit.
+    """Parse a rate: `60/min`, `10/15min`, `5/s`, or `0` for no limit.
 
     Raises ValueError for anything else.
     """
@@ -176,7 +176,7 @@ _ADMIN_PASSWORD = Setting("admin_password", "", "password of the first admin in 
 
 
 def load(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
-    """The configuration of this start.
+    """Return the configuration of this start.
 
     Raises StartError with one sentence for a bad option, value or HELPDESK_ variable; `--help` and
     `--version` print and leave, as argparse does.
@@ -198,7 +198,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
 
 
 def _is_made_by_kubernetes(variable: str, text: str) -> bool:
-    """Whether a container has the variable because of a service called `helpdesk`, or `helpdesk-…`, beside it."""
+    """Return whether Kubernetes set the variable because of a service called `helpdesk` or `helpdesk-…`."""
     if _KUBERNETES.fullmatch(variable):
         return True
     return bool(_KUBERNETES_PORT.fullmatch(variable) and _KUBERNETES_ADDRESS.match(text))

@@ -52,7 +52,7 @@ def name_in(header: str) -> str:
 
 
 def is_served(name: str, patterns: Sequence[str]) -> bool:
-    """Whether one of the patterns, as `parse_pattern` returns them, names the host. A final dot is no difference."""
+    """Return whether one of the patterns from `parse_pattern` matches the host. A final dot is ignored."""
     name = name.removesuffix(".")
     if ":" in name:
         name = _shortest(name)
@@ -60,7 +60,7 @@ def is_served(name: str, patterns: Sequence[str]) -> bool:
 
 
 def _parse_name(text: str) -> str:
-    """A host name (RFC 1123, section 2.1) or an IPv4 address. Raises ValueError."""
+    """Parse a host name (RFC 1123, section 2.1) or an IPv4 address. Raise ValueError."""
     name = text.removesuffix(".").lower()
     if not name.isascii():
         import idna  # its tables take 10 ms, which a start without such a name need not spend

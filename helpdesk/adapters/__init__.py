@@ -1,1 +1,1 @@
-"""The outside world, each part of it behind a small class."""
+"""Clients of external services, each behind a small class."""

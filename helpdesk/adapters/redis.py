@@ -40,7 +40,7 @@ class Redis:
     """
 
     def __init__(self, url: str, problems: Problems | None = None) -> None:
-        """Connects to nothing yet. Raises StartError when the package is missing or the address is wrong."""
+        """Prepare a client without connecting. Raise StartError if the package is missing or the address is wrong."""
         try:
             from redis.asyncio import BlockingConnectionPool
             from redis.asyncio import Redis as Client
@@ -70,7 +70,7 @@ class Redis:
         self._asked: set[asyncio.Future[Any]] = set()
 
     async def run(self, script: str, keys: Sequence[str], arguments: Sequence[str | int]) -> list[bytes]:
-        """Return what a Lua script answers. It sees and changes everything at one moment. Raises RedisAway."""
+        """Run a Lua script atomically and return its result. Raise RedisAway."""
         if self._is_away:
             raise RedisAway()
         return await self._run(script, keys, arguments)
@@ -83,7 +83,7 @@ class Redis:
         return answer
 
     async def publish(self, channel: str, message: bytes) -> None:
-        """Send a message to all who listen. Raises RedisAway; one that is sent may still reach nobody."""
+        """Publish a message to all subscribers. Raise RedisAway; a published message may still reach nobody."""
         if self._is_away:
             raise RedisAway()
         await self._ask(lambda: self._client.publish(channel, message))
@@ -117,7 +117,7 @@ class Redis:
     def _note_away(self, reason: str) -> None:
         if not self._is_away:  # or a reason that alternates would fill the log
             self._is_away = True
-            log.warning("Redis failed a question: %s", reason)
+            log.warning("a Redis command failed: %s", reason)
             # Anybody may read this: no word of the address.
             self._problems.report(PART, "Redis does not answer; each process keeps its own limits meanwhile.")
 
@@ -153,7 +153,7 @@ class Redis:
                 await asyncio.sleep(LOOK_EVERY_S)
 
     async def close(self) -> None:
-        """Let go of the connections, within CLOSE_S for each step."""
+        """Close the connections, within CLOSE_S for each step."""
         for task in self._asked:
             task.cancel()
         if self._asked:

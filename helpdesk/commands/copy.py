@@ -45,7 +45,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Copy as the options say; the exit status."""
+    """Run the copy with the given options and return the exit status."""
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of all that follows from an error
     try:
         options = _parser().parse_args(argv)
@@ -120,7 +120,7 @@ _TABLE_OF = {_TICKET_WORDS: "tickets", _COMMENT_WORDS: "comments"}
 
 
 def _steps(source: Connection, target: Connection) -> dict[str, _Batch]:
-    """What does one batch of each step, in the order of the steps."""
+    """Return the function that copies one batch of each step, in the order of the steps."""
 
     def copy(place: Place) -> Place:
         return store.copy_batch(source, target, place, limit=BATCH)

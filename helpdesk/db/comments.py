@@ -73,7 +73,7 @@ def insert(
     internal: bool,
     created_at: int,
 ) -> int:
-    """The new comment's id."""
+    """Insert a comment and return its id."""
     result = conn.execute(
         _INSERT,
         {
@@ -89,13 +89,13 @@ def insert(
 
 
 def by_id(conn: Connection, comment_id: int) -> CommentRow | None:
-    """The comment, or None."""
+    """Return the comment, or None."""
     row = conn.execute(_BY_ID, {"id": comment_id}).first()
     return row_as(CommentRow, row) if row else None
 
 
 def page(conn: Connection, ticket_id: int, *, internal: bool, limit: int, offset: int) -> list[CommentRow]:
-    """A page of a ticket's comments, oldest first; internal ones only with `internal`."""
+    """Return a page of a ticket's comments, oldest first; internal ones only with `internal`."""
     values = {"ticket_id": ticket_id, "limit": limit, "offset": offset}
     return [row_as(CommentRow, row) for row in conn.execute(_PAGE if internal else _PUBLIC_PAGE, values)]
 
@@ -107,6 +107,6 @@ def count_before(conn: Connection, ticket_id: int, comment_id: int, *, internal:
 
 
 def newest(conn: Connection, ticket_id: int, *, internal: bool, limit: int) -> list[CommentRow]:
-    """The newest comments of a ticket, oldest first."""
+    """Return the newest comments of a ticket, oldest first."""
     rows = conn.execute(_NEWEST[internal], {"ticket_id": ticket_id, "limit": limit})
     return [row_as(CommentRow, row) for row in rows][::-1]

@@ -99,13 +99,13 @@ def lock(conn: Connection, ticket_id: int) -> None:
 
 
 def by_id(conn: Connection, ticket_id: int) -> TicketRow | None:
-    """The ticket, or None."""
+    """Return the ticket, or None."""
     row = conn.execute(_BY_ID, {"id": ticket_id}).first()
     return row_as(TicketRow, row) if row else None
 
 
 def by_ids(conn: Connection, ids: Sequence[int]) -> list[TicketRow]:
-    """The tickets of those ids, in their order; an id without a ticket is left out."""
+    """Return the tickets of those ids, in their order; an id without a ticket is left out."""
     if not ids:
         return []
     found = {row[0]: row_as(TicketRow, row) for row in conn.execute(_BY_IDS, {"ids": list(ids)})}
@@ -113,7 +113,7 @@ def by_ids(conn: Connection, ids: Sequence[int]) -> list[TicketRow]:
 
 
 def insert(conn: Connection, values: dict[str, Any], tags: Collection[str]) -> int:
-    """The new ticket's id. `values` holds every column but `id`, `tags` and `priority_rank`."""
+    """Insert a ticket and return its id. `values` holds every column but `id`, `tags` and `priority_rank`."""
     ticket_id = _INSERT.insert(conn, values | _derived(values["priority"], tags))
     kind = ticket_facts.kind_of(values["status"], values["priority"], values["breached"])
     ticket_facts.insert(

@@ -154,7 +154,7 @@ def append(
 
 
 def newest(conn: Connection, ticket_id: int, *, internal: bool, limit: int) -> list[EntryRow]:
-    """The newest entries of a ticket, oldest first; those of internal notes only with `internal`."""
+    """Return the newest entries of a ticket, oldest first; those of internal notes only with `internal`."""
     rows = conn.execute(_NEWEST[internal], {"ticket_id": ticket_id, "limit": limit})
     return [row_as(EntryRow, row) for row in rows][::-1]
 
@@ -162,14 +162,14 @@ def newest(conn: Connection, ticket_id: int, *, internal: bool, limit: int) -> l
 def page(
     conn: Connection, ticket_id: int, *, internal: bool, action: Action | None, limit: int, offset: int
 ) -> list[EntryRow]:
-    """A page of a ticket's entries, oldest first."""
+    """Return a page of a ticket's entries, oldest first."""
     values = {"ticket_id": ticket_id, "limit": limit, "offset": offset} | ({"action": action} if action else {})
     rows = conn.execute(_PAGES[internal, action is not None], values)
     return [row_as(EntryRow, row) for row in rows]
 
 
 def of_ticket_after(conn: Connection, ticket_id: int, after: int, *, internal: bool, limit: int) -> list[EntryRow]:
-    """A ticket's entries above id `after`, oldest first."""
+    """Return a ticket's entries above id `after`, oldest first."""
     values = {"ticket_id": ticket_id, "after": after, "limit": limit}
     return [row_as(EntryRow, row) for row in conn.execute(_OLDEST[internal], values)]
 

@@ -80,7 +80,7 @@ def lock_admins(conn: Connection) -> None:
 
 
 def by_id(conn: Connection, user_id: int) -> UserRow | None:
-    """The user, or None."""
+    """Return the user, or None."""
     row = conn.execute(_BY_ID, {"id": user_id}).first()
     return row_as(UserRow, row) if row else None
 
@@ -97,7 +97,7 @@ def staff_among(conn: Connection, ids: Collection[int]) -> set[int]:
 
 
 def by_username(conn: Connection, username: str) -> UserRow | None:
-    """The user of that name, compared without case, or None."""
+    """Return the user of that name, compared without case, or None."""
     row = conn.execute(_BY_KEY, {"key": username_key(username)}).first()
     return row_as(UserRow, row) if row else None
 
@@ -117,7 +117,7 @@ def insert(
     password_hash: str,
     created_at: int,
 ) -> int | None:
-    """The new user's id, or None when the name is taken."""
+    """Insert a user and return its id, or None if the name is taken."""
     values = {
         "username": username,
         "username_key": username_key(username),

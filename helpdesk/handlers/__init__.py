@@ -1,1 +1,1 @@
-"""HTTP: decode, check, act, answer, always in that order. No rules and no SQL here."""
+"""HTTP handlers: decode, validate, act, respond, always in that order. No business rules and no SQL here."""

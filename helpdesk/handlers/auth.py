@@ -30,7 +30,7 @@ class _SessionHandler(PasswordChecks, ApiHandler):
     """What registering and signing in share: an answer with a new token, of which none is kept."""
 
     def session_for(self, status: int, user: UserRow) -> Callable[[Connection], Answer]:
-        """Work that gives `user` a new token. The password was checked against this very row."""
+        """Return the transaction that gives `user` a new token. The password was checked against this very row."""
         return lambda conn: answer(self.start_session(conn, user), status)
 
 
@@ -81,14 +81,14 @@ class RegisterHandler(_SessionHandler):
             await self.transact(work, secrets=_SECRETS, account=new.username, replay=replay, keep=_without_token)
 
     def _windows(self) -> tuple[Window, ...]:
-        """The limit of registrations: strangers' in production mode, so that an address cannot multiply its share."""
+        """Return the registration limit: for strangers in production mode, as an address could multiply its share."""
         is_admins = self._actor is not None and self._actor.role == "admin"
         if self.desk.config.is_demo or is_admins:
             return ()
         return registration_windows(self.desk.config.login_limit, limit_key(self.client_address))
 
     async def _repeat(self, new: NewAccount, user: UserRow) -> None:
-        """The name is taken: by an earlier request with the same key, or by somebody else."""
+        """Handle a taken username: replay if an earlier request with the same key took it, else refuse."""
         if self.idempotency_key is None:
             raise errors.UsernameTaken(new.username)
         try:

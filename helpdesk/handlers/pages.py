@@ -32,7 +32,7 @@ class StaticFile(Struct, frozen=True):
 
     @property
     def gzipped_etag(self) -> str:
-        """The tag of the packed bytes: other bytes have another strong tag (RFC 9110, section 8.8.3.3)."""
+        """Return the entity tag of the gzipped bytes: a strong tag must differ per encoding (RFC 9110, 8.8.3.3)."""
         return f'{self.etag[:-1]}-gzip"'
 
 
@@ -40,7 +40,7 @@ _kept: dict[Path, StaticFile] = {}
 
 
 def static_file(name: str) -> StaticFile:
-    """The file of that name below static/, read once as long as it stays the same. Raises NotFound."""
+    """Return the file of that name below static/, cached until it changes. Raise NotFound."""
     path = _find(name)
     stat = path.stat()
     changed = (stat.st_mtime_ns, stat.st_size)

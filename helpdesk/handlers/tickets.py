@@ -111,7 +111,7 @@ class TicketHandler(ApiHandler):
             raise type(error)(error.message, error.field, extra=extra) from None
 
     def _parse_if_match(self) -> frozenset[int] | None:
-        """The versions that If-Match names: `"3"`, or a whole entity tag, where it stands before the dot; None without.
+        """Return the versions in If-Match: `"3"`, or the part of an entity tag before the dot. None without the header.
 
         One that names something else beside a version is as if that were left out: it can never match.
         """

@@ -80,7 +80,7 @@ class EventsHandler(ApiHandler):
         stream.sent()
 
     def _resume_from(self) -> int | None:
-        """The last entry that the reader has; None when it names none or a malformed one."""
+        """Return the id of the last entry that the reader has; None if it sends none or a malformed one."""
         for sent in (self.request.headers.get("Last-Event-ID"), self.params_as(EventsQuery).since):
             if sent and sent.isascii() and sent.isdigit():
                 return int(sent) if len(sent) <= len(str(ID_MAX)) else ID_MAX

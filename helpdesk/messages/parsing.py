@@ -28,7 +28,7 @@ _SHOWN_MAX = 100  # characters of a client's own word that a message repeats
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
-    """The object that a body holds.
+    """Parse a body that holds a JSON object.
 
     Raises BadJson for an empty body, broken syntax, bad UTF-8, NaN or Infinity, a duplicate key, a
     body nested deeper than 32, or anything but an object (the contract's error table).
@@ -149,7 +149,7 @@ def _text_rule(meta: inspect.Metadata | None, must_be: str) -> TextRule | None:
 
 
 def parse_body(kind: type[T], value: Mapping[str, Any]) -> T:
-    """`value`, a decoded JSON object, as a message of `kind`.
+    """Convert `value`, a decoded JSON object, into a message of `kind`.
 
     Raises UnknownField, FieldRequired (missing, null or blank) or InvalidField. One-line texts come
     out trimmed and all but secrets in Unicode NFC.
@@ -241,14 +241,14 @@ def _fits(value: Any, type_: Any) -> bool:
 
 
 def printable(name: str) -> str:
-    """A client's own word, safe to repeat in a message: no control character, no surrogate, not long."""
+    """Return a client's own word made safe for a message: no control characters, no surrogates, shortened."""
     shown = name[: _SHOWN_MAX + 1]
     shown = shown if shown.isprintable() else shown.encode("unicode_escape").decode()
     return shown if len(shown) <= _SHOWN_MAX else shown[:_SHOWN_MAX] + "…"
 
 
 def parse_query(kind: type[T], arguments: Mapping[str, Sequence[bytes]]) -> T:
-    """The parameters of a query string as a message of `kind`.
+    """Parse the parameters of a query string into a message of `kind`.
 
     A list parameter may be repeated or hold commas; any other stands at most once. Raises InvalidParam
     for one that is unknown, repeated, malformed or out of range.
