@@ -39,6 +39,13 @@ def refused(path: Path) -> str:
     return str(refusal.value)
 
 
+@pytest.mark.parametrize("table", ["users", "clocks", "timeline", "search_state"])
+def test_a_desk_without_one_of_its_tables_is_refused(path: Path, table: str) -> None:
+    prepare_sqlite(path)
+    execute(path, f"DROP TABLE {table}")
+    assert f"the table {table} is missing" in refused(path)
+
+
 def test_a_new_database_is_at_the_newest_revision(path: Path) -> None:
     prepare_sqlite(path)
     assert execute(path, "SELECT version_num FROM alembic_version") == [(HEAD,)]

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
+from helpdesk.db import schema
 from helpdesk.db.engine import is_sqlite
 from helpdesk.db.engines import postgres_locks, write_ahead_log
 from helpdesk.db.engines.postgres_connection import is_held_up, is_store_fault
@@ -96,6 +97,8 @@ def _revision(path: Path, *, by_copy: bool = False) -> str:
         raise StartError(
             f"{path} was written by a newer release", server_advice="start that release, or choose another --data-dir"
         )
+    if revision == HEAD:
+        _require_tables(names, path)
     return str(revision)
 
 
@@ -150,7 +153,19 @@ def _revision_of(conn: Connection, shown: str, *, by_copy: bool = False) -> str:
             f"{shown} was written by a newer release",
             server_advice="start that release, or name another --database-url",
         )
+    if revision == HEAD:
+        _require_tables(names, shown)
     return revision
+
+
+def _require_tables(names: set[str], shown: object) -> None:
+    """Raise StartError when a table is gone: every part of the server would say so in turn, with a traceback."""
+    missing = sorted(schema.metadata.tables.keys() - names)
+    if missing:
+        raise StartError(
+            f"{shown} is damaged: the table {' and the table '.join(missing)} is missing; restore a backup, "
+            "as the README says"
+        )
 
 
 def _half_copied(shown: object) -> StartError:
