@@ -15,7 +15,8 @@ from helpdesk.db.engine import Connection
 from helpdesk.db.users import UserRow
 from helpdesk.domain import access, views
 from helpdesk.domain.access import Actor
-from helpdesk.errors import InvalidCredentials, LastAdmin, NotFound, UsernameTaken
+from helpdesk.domain.sign_in import VerifyAgain
+from helpdesk.errors import InvalidCredentials, InvalidField, LastAdmin, NotFound, UsernameTaken
 from helpdesk.messages.accounts import (
     AccountChanges,
     MyChanges,
@@ -30,10 +31,6 @@ from helpdesk.terms import Role
 SESSIONS_MAX = 100  # of one account
 FORGET_STEP = 200  # expired tokens deleted in one transaction
 TOKEN_BYTES = 32  # 256 bits from the system's random source, the minimum in the contract
-
-
-class VerifyAgain(Exception):
-    """The account changed while its password was being checked; check again and repeat."""
 
 
 def token_digest(token: str) -> bytes:
@@ -123,9 +120,11 @@ def change_own(
 ) -> User:
     """Change the actor's own account and return it. A new password revokes every other token.
 
-    `verified` is the row that current_password was checked against. Raise VerifyAgain if the password has changed
-    since that row was read.
+    `verified` is the row that current_password was checked against; `password_hash` is None if it is wrong. Raise
+    InvalidField for that, and VerifyAgain if the password has changed since that row was read.
     """
+    if changes.password is not None and password_hash is None:
+        raise InvalidField("current_password is wrong", "current_password")
     store.lock(conn, actor.id)
     user = _existing(conn, actor.id)
     after = _with_names(user, changes.name, changes.email)

@@ -12,8 +12,8 @@ from helpdesk.db.engine import Connection
 from helpdesk.db.users import UserRow
 from helpdesk.domain import access, accounts
 from helpdesk.domain.access import ActorChanged
-from helpdesk.domain.accounts import VerifyAgain
 from helpdesk.domain.idempotency import Answer
+from helpdesk.domain.sign_in import VerifyAgain, role_of_new, until_verified
 from helpdesk.limits.login_throttle import Window, registration_windows
 from helpdesk.messages.accounts import Credentials, NewAccount, Session
 from helpdesk.terms import Role
@@ -45,24 +45,17 @@ class RegisterHandler(_SessionHandler):
     async def post(self) -> None:
         """POST /api/auth/register"""
         new = self.body_as(NewAccount)
-        role = self._role(new)
-        while not self._finished:
-            user = await self.read(lambda conn: user_store.by_username(conn, new.username))
-            try:
-                await (self._create(new, role) if user is None else self._repeat(new, user))
-            except VerifyAgain:
-                continue  # two at once with one key: the other was first, so this one repeats it
-            except ActorChanged as change:
-                self.become(change.actor)
-                role = self._role(new)
+        await until_verified(lambda: self._register(new))
 
-    def _role(self, new: NewAccount) -> Role:
-        role = new.role or "user"
-        if role == "user" or self.desk.config.is_demo:
-            return role
-        if self._actor is None or self._actor.role != "admin":
-            raise errors.Forbidden("Only admins register agents and admins; sign in as one first", "role")
-        return role
+    async def _register(self, new: NewAccount) -> None:
+        """Raise VerifyAgain when another request with the key was first, or the caller's role changed meanwhile."""
+        role = role_of_new(new.role, registered_by=self._actor, is_demo=self.desk.config.is_demo)
+        user = await self.read(lambda conn: user_store.by_username(conn, new.username))
+        try:
+            await (self._create(new, role) if user is None else self._repeat(new, user))
+        except ActorChanged as change:
+            self.become(change.actor)
+            raise VerifyAgain() from None
 
     async def _create(self, new: NewAccount, role: Role) -> None:
         async with self.desk.throttle.attempt(self._windows(), counts="success"):
@@ -118,21 +111,17 @@ class LoginHandler(_SessionHandler):
     async def post(self) -> None:
         """POST /api/auth/login"""
         sent = self.body_as(Credentials)
-        while not self._finished:
-            user = await self.read(lambda conn: user_store.by_username(conn, sent.username))
-            await self.check_password(sent.username, sent.password, user)
-            assert user is not None  # or check_password would have raised
-            work = self.session_for(200, user)
-            try:
-                await self.transact(
-                    work,
-                    secrets=_SECRETS,
-                    account=sent.username,
-                    replay=lambda conn, _kept, work=work: work(conn),
-                    keep=_without_token,
-                )
-            except VerifyAgain:
-                continue  # the password was changed meanwhile
+        await until_verified(lambda: self._sign_in(sent))
+
+    async def _sign_in(self, sent: Credentials) -> None:
+        work = self.session_for(200, await self.verified(sent))
+        await self.transact(
+            work,
+            secrets=_SECRETS,
+            account=sent.username,
+            replay=lambda conn, _kept: work(conn),
+            keep=_without_token,
+        )
 
 
 class LogoutHandler(ApiHandler):

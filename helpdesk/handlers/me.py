@@ -10,8 +10,8 @@ from helpdesk.db import users as user_store
 from helpdesk.db.engine import Connection
 from helpdesk.db.users import UserRow
 from helpdesk.domain import accounts
-from helpdesk.domain.accounts import VerifyAgain
 from helpdesk.domain.idempotency import Answer
+from helpdesk.domain.sign_in import VerifyAgain, until_verified
 from helpdesk.messages.accounts import MyChanges, User
 from helpdesk.web.api import ApiHandler, answer
 from helpdesk.web.caller import always_visible
@@ -31,11 +31,8 @@ class MeHandler(PasswordChecks, ApiHandler):
     async def patch(self) -> None:
         """PATCH /api/me"""
         changes = self.body_as(MyChanges)
-        while not self._finished:
-            try:
-                await (self._change(changes) if changes.password is None else self._change_password(changes))
-            except VerifyAgain:
-                continue  # the password was changed while it was being checked
+        change = self._change if changes.password is None else self._change_password
+        await until_verified(lambda: change(changes))
 
     async def _change(self, changes: MyChanges) -> None:
         await self.transact(self._work(changes, None, None), secrets=_SECRETS, still_visible=always_visible)
@@ -79,8 +76,6 @@ class MeHandler(PasswordChecks, ApiHandler):
         self, changes: MyChanges, verified: UserRow | None, password_hash: str | None
     ) -> Callable[[Connection], Answer]:
         def work(conn: Connection) -> Answer:
-            if verified is not None and password_hash is None:
-                raise errors.InvalidField("current_password is wrong", "current_password")
             return answer(
                 accounts.change_own(conn, self.actor, changes, verified=verified, password_hash=password_hash)
             )

@@ -10,8 +10,8 @@ from helpdesk.db import users as user_store
 from helpdesk.db.engine import Connection
 from helpdesk.db.users import UserRow
 from helpdesk.domain import access, accounts, reports, tickets
-from helpdesk.domain.accounts import VerifyAgain
 from helpdesk.domain.idempotency import Answer
+from helpdesk.domain.sign_in import until_verified
 from helpdesk.errors import AppError
 from helpdesk.handlers.plain_base import PlainHandler
 from helpdesk.messages.accounts import AccountChanges, MyChanges, NewAccount, UsersQuery
@@ -151,15 +151,17 @@ class PlainAccountHandler(PlainHandler):
         if password is None or current is None:
             name = "current_password" if password else "password"
             raise errors.FieldRequired(f"{name.replace('_', ' ')} is required", name)
-        user = await self.read(lambda conn: user_store.by_id(conn, self.actor.id))
         try:
-            await self.check_password(self.actor.username, current, user)
-            password_hash = await self.desk.passwords.hash(password)
-            work = self._work(changes, user, password_hash)
-            await self.perform(work, confirms=False)
-        except (errors.InvalidCredentials, VerifyAgain):
+            await until_verified(lambda: self._change_password(changes, password, current))
+        except errors.InvalidCredentials:
             raise errors.InvalidField("The current password is wrong", "current_password") from None
         self.redirect("/plain/account?saved=password", status=303)
+
+    async def _change_password(self, changes: MyChanges, password: str, current: str) -> None:
+        user = await self.read(lambda conn: user_store.by_id(conn, self.actor.id))
+        await self.check_password(self.actor.username, current, user)
+        password_hash = await self.desk.passwords.hash(password)
+        await self.perform(self._work(changes, user, password_hash), confirms=False)
 
     def _work(self, changes: MyChanges, verified: UserRow | None, password_hash: str | None) -> Any:
         def work(conn: Connection) -> Answer:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from helpdesk import errors
-from helpdesk.db import users as user_store
 from helpdesk.db.engine import Connection
+from helpdesk.db.users import UserRow
 from helpdesk.domain import accounts
 from helpdesk.domain.access import Actor
-from helpdesk.domain.accounts import VerifyAgain, token_digest
+from helpdesk.domain.accounts import token_digest
+from helpdesk.domain.sign_in import until_verified
 from helpdesk.errors import AppError
 from helpdesk.handlers.plain_base import COOKIE, PlainHandler, plain_page, sign_in_page
 from helpdesk.limits.login_throttle import Window, registration_windows
@@ -53,13 +53,7 @@ class PlainLoginHandler(_DoorHandler):
 
     async def _sign_in(self) -> None:
         sent = parse_form(Credentials, self.form("username", "password"))
-        user = await self.read(lambda conn: user_store.by_username(conn, sent.username))
-        await self.check_password(sent.username, sent.password, user)
-        assert user is not None  # or check_password would have raised
-        try:
-            session = await self.desk.db.write(lambda conn: self.start_session(conn, user))
-        except VerifyAgain:
-            raise errors.InvalidCredentials() from None
+        user, session = await until_verified(lambda: self._new_session(sent))
         self.enter(session)
         kept = self._waiting()
         if not kept:
@@ -67,6 +61,10 @@ class PlainLoginHandler(_DoorHandler):
             return
         self._actor = Actor(user.id, user.username, user.name, user.role, token_digest(session.token))
         self.show("kept.html", kept=kept, kept_action=self._waiting_path())
+
+    async def _new_session(self, sent: Credentials) -> tuple[UserRow, Session]:
+        user = await self.verified(sent)
+        return user, await self.desk.db.write(lambda conn: self.start_session(conn, user))
 
     async def _again(self, error: AppError) -> None:
         self._show_form(error=error, sent=self.typed("username"))

@@ -8,7 +8,7 @@ from helpdesk.db.engine import Connection
 from helpdesk.db.users import UserRow
 from helpdesk.domain import accounts
 from helpdesk.limits.login_throttle import login_windows
-from helpdesk.messages.accounts import Session
+from helpdesk.messages.accounts import Credentials, Session
 from helpdesk.web.addresses import limit_key
 from helpdesk.web.caller import CallerHandler
 
@@ -22,6 +22,13 @@ class PasswordChecks(CallerHandler):
             matches = await self.desk.passwords.check(password, user.password_hash if user else None)
             if user is None or not matches or not user.active:
                 raise errors.InvalidCredentials()
+
+    async def verified(self, sent: Credentials) -> UserRow:
+        """Return the account with that name and password. Raises as `check_password`."""
+        user = await self.read(lambda conn: user_store.by_username(conn, sent.username))
+        await self.check_password(sent.username, sent.password, user)
+        assert user is not None  # or check_password would have raised
+        return user
 
     def start_session(self, conn: Connection, user: UserRow) -> Session:
         """Start a session of `user`, whose password was checked against this very row."""

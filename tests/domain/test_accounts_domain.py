@@ -15,7 +15,7 @@ from helpdesk.db.engine import Connection
 from helpdesk.db.users import UserRow
 from helpdesk.domain import accounts
 from helpdesk.domain.access import Actor
-from helpdesk.domain.accounts import VerifyAgain
+from helpdesk.domain.sign_in import VerifyAgain
 from helpdesk.errors import InvalidCredentials, LastAdmin, NotFound, UsernameTaken
 from helpdesk.messages.accounts import AccountChanges, MyChanges, NewAccount, UsersQuery
 from helpdesk.terms import ROLES, Role
