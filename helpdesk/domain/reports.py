@@ -33,8 +33,9 @@ def overview(conn: Connection, *, days: int, now: int) -> Overview:
 
 
 def _per_day(conn: Connection, first_day: int, days: int) -> list[Day]:
-    created = store.per_day(conn, "created_at", since=first_day * DAY_MS)
-    resolved = store.per_day(conn, "resolved_at", since=first_day * DAY_MS)
+    until = (first_day + days - 1) * DAY_MS
+    created = store.per_day(conn, "created_at", since=first_day * DAY_MS, until=until)
+    resolved = store.per_day(conn, "resolved_at", since=first_day * DAY_MS, until=until)
     return [
         Day(rfc3339(day * DAY_MS)[:10], created.get(day, 0), resolved.get(day, 0))
         for day in range(first_day, first_day + days)

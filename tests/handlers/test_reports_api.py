@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from helpdesk.db import reports
 from tests.conftest import Api
 
 pytestmark = pytest.mark.gen_test
@@ -29,6 +30,21 @@ async def test_times_are_those_of_the_days_asked_for(api: Api) -> None:
     assert overview["first_response_minutes"] == {"median": 20, "p90": 30, "count": 3}
     assert overview["resolution_minutes"] == {"median": 20, "p90": 30, "count": 3}
     assert overview["per_day"][-1] == {"date": "2026-11-23", "created": 3, "resolved": 3}
+
+
+@pytest.mark.parametrize("sampled", [2, 5, 2000])
+async def test_times_found_by_a_sample_are_those_of_all(
+    api: Api, monkeypatch: pytest.MonkeyPatch, sampled: int
+) -> None:
+    monkeypatch.setattr(reports, "SORTED_MAX", 0)
+    monkeypatch.setattr(reports, "SAMPLE_SIZE", sampled)
+    requester, agent = await api.token(), await api.token("agent")
+    for minutes in (70, 10, 30, 90, 20, 20, 100, 40, 60, 50, 80):
+        ticket = await api.ticket(requester)
+        api.clock.advance(minutes=minutes)
+        await api.patch(f"/api/tickets/{ticket['id']}", {"version": 1, "status": "resolved"}, token=agent)
+    overview = (await api.get("/api/reports/overview", token=agent)).json
+    assert overview["resolution_minutes"] == {"median": 50, "p90": 90, "count": 11}
 
 
 async def test_open_tickets_are_counted_by_age_breach_and_agent(api: Api) -> None:
