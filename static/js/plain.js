@@ -1,5 +1,6 @@
 // The plain pages' one script, and they work without it: what is typed stays in this tab until it is stored.
 // The pages are `no-store`, so that Firefox forgets a half-written form on Back.
+import { h } from "./dom.js";
 import { tab as tab_store } from "./storage.js";
 
 /** @typedef {Record<string, string|boolean>} Values the fields of a form by their names */
@@ -55,12 +56,7 @@ function drop_what_is_stored() {
 
 /** Say that the words came back, and let them be taken away and put back. */
 function offer_both(form, fresh, kept, keep) {
-  const line = document.createElement("p");
-  const button = document.createElement("button");
-  line.className = "told";
-  line.setAttribute("role", "status");
-  button.type = "button";
-  button.textContent = "Take it away";
+  const button = /** @type {HTMLButtonElement} */ (h("button", { type: "button" }, "Take it away"));
   button.onclick = () => {
     const is_back = button.textContent === "Take it away";
     if (is_back) kept = read(form);
@@ -69,8 +65,7 @@ function offer_both(form, fresh, kept, keep) {
     else keep();
     button.textContent = is_back ? "Put it back" : "Take it away";
   };
-  line.append(IS_BACK, button);
-  form.prepend(line);
+  form.prepend(h("p", { class: "told", role: "status" }, IS_BACK, button));
 }
 
 function watch(form) {

@@ -86,6 +86,7 @@ def test_the_words_of_one_person_are_not_shown_to_the_next(open_tab: OpenTab, as
     page.context.clear_cookies()  # the session ends without a word
     page.goto(f"{page.url.split('/plain')[0]}/plain/login?next=/plain/tickets/{ticket['id']}")
     sign_in(page, "admin")
+    page.wait_for_url("**/tickets/*")  # and its load, before which the script ran
     expect(page.locator("textarea[name=body]")).to_have_value("")
     page.locator("textarea[name=body]").fill("Mine")
     page.get_by_role("button", name="Sign out").click()
