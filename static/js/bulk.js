@@ -1,5 +1,7 @@
 // The same change to many tickets, one after the other, with its progress and a report of what did not go.
-import { note_error, say } from "./announce.js";
+// It goes on when the page is left, and ends when another person signs in.
+import * as api from "./api.js";
+import { note, note_error, say } from "./announce.js";
 import { pick_value, said_edits } from "./change.js";
 import { save } from "./conflict.js";
 import { open_dialog } from "./dialog.js";
@@ -13,6 +15,11 @@ export function bulk_bar({ chosen, apply, clear, known_tags }) {
   const element = h("div.bulk", { role: "region", "aria-label": "Selected tickets", hidden: true });
   let running = false;
   let abort = new AbortController();
+  let end_notice = () => {};
+  /** The page is left: say that it goes on. */
+  function left() {
+    if (running) end_notice = note("The change of several tickets goes on.", { stay: true, action: { label: "Stop", run: () => abort.abort() } });
+  }
 
   /** @param {import("./change.js").Field} field @param {Element|null} [anchor] */
   async function pick(field, anchor = element) {
@@ -27,36 +34,42 @@ export function bulk_bar({ chosen, apply, clear, known_tags }) {
   /** @param {(ticket: any) => Record<string, any>} edits_of @param {string} what */
   async function run(edits_of, what) {
     const tickets = chosen();
-    /** @type {any} */ const report = { done: 0, merged: 0, conflicts: [], failures: [] };
+    const by = api.sender();
+    /** @type {any} */ const report = { done: 0, merged: 0, conflicts: [], failures: [], untried: [] };
     const bar = h("progress.bulk__progress", { max: tickets.length, value: 0, "aria-label": "Progress" });
     const words = h("span", `0 of ${tickets.length}`);
     abort = new AbortController();
     running = true;
     fill(element, bar, words, h("button.button.button--quiet", { onclick: () => abort.abort() }, "Stop"));
     for (const [i, ticket] of tickets.entries()) {
-      if (abort.signal.aborted) break;
+      if (api.sender() !== by) break;
+      if (abort.signal.aborted) { report.untried.push(ticket); continue; }
       try {
         // Nobody is asked in the middle: where both touched the field, theirs stays and the report names it.
-        const { ticket: after, outcome } = await save(ticket, edits_of(ticket), { ask: async () => null });
+        const { ticket: after, outcome } = await save(ticket, edits_of(ticket), { by, ask: async () => null });
         apply(after);
         if (outcome === "kept_theirs") report.conflicts.push(after);
         else report.done += 1;
         if (outcome === "merged") report.merged += 1;
       } catch (error) {
-        if (!abort.signal.aborted) report.failures.push({ ticket, error });
+        report.failures.push({ ticket, error });
       }
       bar.value = i + 1;
       words.textContent = `${i + 1} of ${tickets.length}`;
     }
     running = false;
-    clear();
-    tell(report, what, tickets.length);
+    end_notice();
+    if (api.sender() !== by) return;
+    if (element.isConnected) { clear(); return tell(report, what, tickets.length); }
+    // Elsewhere by now, perhaps writing: nothing is opened over it.
+    note(`${report.done} of ${tickets.length} ${what}.`, { stay: true, action: { label: "Details", run: () => tell(report, what, tickets.length) } });
+    return undefined;
   }
 
   return {
     element, pick,
     assign_to_me: () => run(() => ({ assignee_id: user().id }), "assigned to me"),
-    close: () => abort.abort(),
+    close: left,
     /** @param {number} n how many are selected */
     show(n) {
       if (running) return;
@@ -81,6 +94,7 @@ function tell(report, what, total) {
       report.merged > 0 && h("p", `${report.merged} had been changed by someone else meanwhile; both changes are kept.`),
       report.conflicts.length > 0 && [h("p", h("strong", `${report.conflicts.length} conflicted.`), " Someone else changed the same field; theirs stays:"), links(report.conflicts, (t) => t, () => "")],
       report.failures.length > 0 && [h("p", h("strong", `${report.failures.length} failed:`)), links(report.failures, (f) => f.ticket, (f) => f.error.message)],
+      report.untried.length > 0 && [h("p", h("strong", `${report.untried.length} not tried:`)), links(report.untried, (t) => t, () => "")],
       report.done === total && !report.merged && h("p", "Every one went through."),
       h("div.dialog__actions", h("button.button.button--primary", { autofocus: true, onclick: () => close() }, "Good"))),
   });
