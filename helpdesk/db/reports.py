@@ -6,11 +6,11 @@ from bisect import bisect_left, bisect_right
 from typing import Literal
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, bindparam, case, func, literal, or_, select
+from sqlalchemy import BigInteger, ColumnElement, bindparam, case, func, literal, or_, select, text
 
 from helpdesk.clock import DAY_MS
-from helpdesk.db import clocks
-from helpdesk.db.engine import Connection, row_as
+from helpdesk.db import clocks, ticket_facts
+from helpdesk.db.engine import Connection, is_sqlite, row_as
 from helpdesk.db.schema import tickets, users
 from helpdesk.terms import Priority, Role, Status
 
@@ -43,14 +43,30 @@ _OPEN_GROUPS = (
     .where(tickets.c.status.in_(OPEN))
     .group_by(tickets.c.status, tickets.c.priority, tickets.c.assignee_id, _breached, _age)
 )
+# On SQLite from the index of statuses and the narrow facts alone: 60,000 open tickets among a million
+# take 200 ms by their rows, which hold their texts, and 85 ms so.
+_OPEN_FACTS = text(
+    "SELECT f.kind, f.assignee,"
+    " f.id IN (SELECT ticket_id FROM clocks WHERE clock = 'resolution' AND due_at <= :now) AS overdue,"
+    f" CASE {' '.join(f'WHEN t.created_at <= :now - {days * DAY_MS} THEN {days}' for days in _AGES)} ELSE 0 END AS age,"
+    " count(*) FROM tickets t INDEXED BY ix_tickets_status CROSS JOIN ticket_facts f ON f.id = t.id"
+    f" WHERE t.status IN ({', '.join(repr(status) for status in OPEN)}) GROUP BY 1, 2, 3, 4"
+)
 _PEOPLE = select(users.c.id, users.c.username, users.c.name, users.c.role).where(users.c.role != "user", users.c.active)
 
 Moment = Literal["created_at", "first_responded_at", "resolved_at"]
 
 
 def open_groups(conn: Connection, *, now: int) -> list[OpenGroup]:
-    """All open tickets, counted by everything that the overview shows of them."""
+    """Return all open tickets, counted by everything that the overview shows of them."""
+    if is_sqlite(conn):
+        return [_open_group(*row) for row in conn.execute(_OPEN_FACTS, {"now": now})]
     return [row_as(OpenGroup, row) for row in conn.execute(_OPEN_GROUPS, {"now": now})]
+
+
+def _open_group(kind: int, assignee: int, overdue: int, age_days: int, count: int) -> OpenGroup:
+    status, priority, breached = ticket_facts.of_kind(kind)
+    return OpenGroup(status, priority, assignee or None, breached or bool(overdue), age_days, count)
 
 
 def staff(conn: Connection) -> list[tuple[int, str, str | None, Role]]:

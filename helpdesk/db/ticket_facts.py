@@ -41,6 +41,12 @@ def kind_of(status: Status, priority: Priority, breached: bool) -> int:
     return STATUSES.index(status) + len(STATUSES) * PRIORITIES.index(priority) + BREACHED * breached
 
 
+def of_kind(kind: int) -> tuple[Status, Priority, bool]:
+    """Return the status, the priority and the breach that a kind's number stands for."""
+    rest, status = divmod(kind % BREACHED, len(STATUSES))
+    return STATUSES[status], PRIORITIES[rest], kind >= BREACHED
+
+
 def mask(statuses: tuple[Status, ...], priorities: tuple[Priority, ...], breached: bool | None) -> int:
     """Return a number whose n-th bit tells whether kind n is asked for; () and None leave a thing open."""
     return sum(
