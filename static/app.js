@@ -7,7 +7,7 @@ import { people } from "./js/conflict.js";
 import { dialog_is_open } from "./js/dialog.js";
 import { fill, h } from "./js/dom.js";
 import { icon } from "./js/icons.js";
-import { show_keys, start_keys, use_keys } from "./js/keys.js";
+import { key_of, show_keys, start_keys, use_keys } from "./js/keys.js";
 import { brought } from "./js/late.js";
 import { forget_list, list_view } from "./js/list_view.js";
 import { connect, disconnect } from "./js/live.js";
@@ -19,7 +19,7 @@ import { outbox, send_for } from "./js/sending.js";
 import { shell } from "./js/shell.js";
 import { close_sign_in, sign_in_again } from "./js/sign_in_dialog.js";
 import { wear_theme } from "./js/theme.js";
-import { is_composing } from "./js/typing.js";
+import { is_composing, start_one_lines } from "./js/typing.js";
 import { home_path, standing_views } from "./js/views.js";
 
 const app = /** @type {HTMLElement} */ (document.getElementById("app"));
@@ -201,8 +201,9 @@ async function begin() {
     return;
   }
   start_keys();
+  start_one_lines();
   document.addEventListener("keydown", (event) => {
-    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && !is_composing(event) && !dialog_is_open()) { event.preventDefault(); open_palette(); }
+    if ((event.ctrlKey || event.metaKey) && key_of(event).toLowerCase() === "k" && !is_composing(event) && !dialog_is_open()) { event.preventDefault(); open_palette(); }
   });
   dress();
   router.start(routes, turn_away, (path) => frame?.at(path));

@@ -34,6 +34,6 @@ export async function assignee_options() {
   const me = user();
   const people = await agents();
   const rest = people.filter((p) => p.id !== me.id);
-  const option = (p, hint = p.username) => ({ value: p.id, label: name_of(p), hint, sign: h("span.person", avatar(p), h("span.person__name", name_of(p))) });
+  const option = (p, hint = p.username) => ({ value: p.id, label: name_of(p), hint, sign: h("span.person", avatar(p), h("bdi.person__name", name_of(p))) });
   return [option(me, "me"), { value: null, label: "Unassigned" }, ...rest.map((p) => option(p))];
 }

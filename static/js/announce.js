@@ -10,7 +10,7 @@ const wait_bar = h("div.wait", { role: "status", hidden: true });
 /** Put the places for notices into the page, once. */
 export function mount_notices() { document.body.append(voice, corner, wait_bar); }
 
-/** Speak only. @param {string} text */
+/** Speak only. @param {string|null} text */
 export function say(text) {
   // Emptied first: the same words twice would be silent the second time.
   voice.textContent = "";
@@ -19,12 +19,13 @@ export function say(text) {
 
 /**
  * Show a note for some seconds, and speak it.
- * @param {string} text
+ * @param {any} text names in it are nodes of their own (`name_in_text`)
  * @param {{tone?: "plain"|"good"|"bad", action?: {label: string, run: () => void}, stay?: boolean}} [options]
  */
 export function note(text, { tone = "plain", action, stay = false } = {}) {
   const gone = () => { clearTimeout(timer); box.remove(); };
-  const box = h("div", { class: `toast toast--${tone}` }, h("p.toast__text", text),
+  const words = h("p.toast__text", text);
+  const box = h("div", { class: `toast toast--${tone}` }, words,
     action && h("button.button.button--quiet", { onclick: () => { gone(); action.run(); } }, action.label),
     h("button.icon-button", { "aria-label": "Dismiss", onclick: gone }, icon("close")));
   let timer = 0;
@@ -37,7 +38,7 @@ export function note(text, { tone = "plain", action, stay = false } = {}) {
   corner.append(box);
   while (corner.children.length > 4) corner.firstElementChild?.remove();
   arm();
-  say(text);
+  say(words.textContent);
   return gone;
 }
 

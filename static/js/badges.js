@@ -1,5 +1,6 @@
 // Small standing signs: status, priority, people, tags, marked text.
 import { h, hidden, svg } from "./dom.js";
+import { isolated } from "./direction.js";
 import { segments } from "./marks.js";
 
 export const STATUS_NAMES = /** @type {Record<string, string>} */ ({ open: "Open", in_progress: "In progress", pending: "Pending", resolved: "Resolved", closed: "Closed" });
@@ -33,6 +34,9 @@ export function priority_badge(priority) {
 /** What a person is called. @param {any} person @param {string} [none] */
 export const name_of = (person, none = "Nobody") => (person ? person.name || person.username : none);
 
+/** The same among other words, whatever direction it is written in. @param {any} person @param {string} [none] */
+export const name_in_text = (person, none = "Nobody") => h("bdi", name_of(person, none));
+
 /** Initials in a disc. @param {any} person */
 export function avatar(person) {
   const name = name_of(person, "·");
@@ -42,13 +46,13 @@ export function avatar(person) {
 
 /** @param {any} person @param {{role?: string, none?: string}} [options] `role` is said to screen readers */
 export function person_badge(person, { role = "", none = "Unassigned" } = {}) {
-  return h("span", { class: `person${person ? "" : " person--none"}`, title: person ? `${name_of(person)} (${person.username}), ${ROLE_NAMES[person.role] ?? person.role}` : none },
-    role && hidden(`${role}: `), avatar(person), h("span.person__name", name_of(person, none)));
+  return h("span", { class: `person${person ? "" : " person--none"}`, title: person ? `${isolated(name_of(person))} (${person.username}), ${ROLE_NAMES[person.role] ?? person.role}` : none },
+    role && hidden(`${role}: `), avatar(person), h("bdi.person__name", name_of(person, none)));
 }
 
 /** @param {string[]} tags */
 export function tag_list(tags) {
-  return tags.map((tag) => h("span.tag", tag));
+  return tags.map((tag) => h("bdi.tag", tag));
 }
 
 /** Text with its search terms marked. @param {string} text @param {string[]} terms */

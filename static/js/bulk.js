@@ -27,11 +27,11 @@ export function bulk_bar({ chosen, apply, clear, known_tags }) {
       const value = await pick_value(field, field === "tags" ? [] : undefined, anchor, known_tags());
       if (value === undefined || (field === "tags" && !value.length)) return;
       // Tags are added to each ticket's own.
-      await run(field === "tags" ? (t) => ({ tags: [...new Set([...t.tags, ...value])].sort() }) : () => ({ [field]: value }), field === "tags" ? `tagged ${value.join(", ")}` : said_edits({ [field]: value }, null));
+      await run(field === "tags" ? (t) => ({ tags: [...new Set([...t.tags, ...value])].sort() }) : () => ({ [field]: value }), field === "tags" ? ["tagged ", h("bdi", value.join(", "))] : said_edits({ [field]: value }, null));
     } catch (error) { note_error(error); }
   }
 
-  /** @param {(ticket: any) => Record<string, any>} edits_of @param {string} what */
+  /** @param {(ticket: any) => Record<string, any>} edits_of @param {any} what words, and names as nodes */
   async function run(edits_of, what) {
     const tickets = chosen();
     const by = api.sender();
@@ -85,11 +85,11 @@ export function bulk_bar({ chosen, apply, clear, known_tags }) {
   };
 }
 
-/** @param {any} report @param {string} what @param {number} total */
+/** @param {any} report @param {any} what @param {number} total */
 function tell(report, what, total) {
-  const links = (list, ticket_of, why) => h("ul.bulk__report", list.map((x) => h("li", h("a", { href: `/tickets/${ticket_of(x).id}` }, `${ticket_of(x).id} ${ticket_of(x).title}`), " ", h("span.muted", why(x)))));
+  const links = (list, ticket_of, why) => h("ul.bulk__report", list.map((x) => h("li", h("a", { href: `/tickets/${ticket_of(x).id}` }, `${ticket_of(x).id} `, h("bdi", ticket_of(x).title)), " ", h("span.muted", why(x)))));
   open_dialog({
-    title: `${report.done} of ${total} ${what}`,
+    title: [`${report.done} of ${total} `, what],
     body: (close) => h("div", { onclick: (e) => { if (e.target.closest("a")) close(); } },
       report.merged > 0 && h("p", `${report.merged} had been changed by someone else meanwhile; both changes are kept.`),
       report.conflicts.length > 0 && [h("p", h("strong", `${report.conflicts.length} conflicted.`), " Someone else changed the same field; theirs stays:"), links(report.conflicts, (t) => t, () => "")],

@@ -4,9 +4,11 @@ import { note, note_error } from "./announce.js";
 import { assignee_options } from "./agents.js";
 import { name_of, PRIORITY_NAMES, priority_badge, status_badge, STATUS_NAMES } from "./badges.js";
 import { note_outcome, people, save } from "./conflict.js";
+import { h } from "./dom.js";
 import { same, value_of } from "./merge.js";
 import { pick } from "./picker.js";
 import { user } from "./session.js";
+import { is_tag, normal_tag } from "./tags.js";
 
 /** @typedef {"status"|"priority"|"assignee_id"|"tags"} Field */
 
@@ -28,9 +30,10 @@ function pick_tags(value, anchor, known) {
   const names = [...new Set([...value, ...known])].sort();
   return pick({
     title: "Tags", value, multiple: true, anchor, options: names.map((tag) => ({ value: tag, label: tag })),
+    none: "A tag has letters, digits, - and _, at most 40 of them",
     fresh: (text) => {
-      const tag = text.toLowerCase().replace(/\s+/g, "-");
-      return /^[\p{L}\p{N}_-]{1,40}$/u.test(tag) ? { value: tag, label: tag, hint: "new tag" } : null;
+      const tag = normal_tag(text);
+      return is_tag(tag) ? { value: tag, label: tag, hint: "new tag" } : null;
     },
   });
 }
@@ -58,18 +61,20 @@ export async function set_field(ticket, edits, apply) {
   if (Object.entries(edits).every(([k, v]) => same(v, value_of(ticket, k)))) return;
   const { ticket: after, outcome, hand } = await save(ticket, edits);
   apply(after);
-  if (outcome === "saved") note(`Ticket ${after.id}: ${said_edits(edits, after)}.`, { tone: "good" });
+  if (outcome === "saved") note([`Ticket ${after.id}: `, said_edits(edits, after), "."], { tone: "good" });
   else note_outcome(outcome, hand);
 }
 
-/** @param {Record<string, any>} edits @param {any} ticket */
+/** @param {Record<string, any>} edits @param {any} ticket @returns {any[]} words, and names as nodes */
 export function said_edits(edits, ticket) {
-  return Object.entries(edits).map(([field, value]) => {
-    if (field === "status") return STATUS_NAMES[value].toLowerCase();
-    if (field === "priority") return `${PRIORITY_NAMES[value].toLowerCase()} priority`;
-    if (field === "assignee_id") return value === null ? "unassigned" : `assigned to ${ticket ? name_of(ticket.assignee) : people.get(value) ?? "them"}`;
-    if (field === "tags") return "tags changed";
-    return `${field.replace("_", " ")} changed`;
-  }).join(", ");
+  return Object.entries(edits).flatMap(([field, value], i) => [i > 0 && ", ", said_edit(field, value, ticket)]);
+}
+/** @param {string} field @param {any} value @param {any} ticket */
+function said_edit(field, value, ticket) {
+  if (field === "status") return STATUS_NAMES[value].toLowerCase();
+  if (field === "priority") return `${PRIORITY_NAMES[value].toLowerCase()} priority`;
+  if (field === "assignee_id") return value === null ? "unassigned" : ["assigned to ", value === user().id ? "you" : h("bdi", ticket ? name_of(ticket.assignee) : people.get(value) ?? "them")];
+  if (field === "tags") return "tags changed";
+  return `${field.replace("_", " ")} changed`;
 }
 

@@ -2,7 +2,7 @@
 // else touched go onto the new version; fields that both touched are shown side by side, and a person chooses.
 import * as api from "./api.js";
 import { note } from "./announce.js";
-import { name_of, PRIORITY_NAMES, STATUS_NAMES } from "./badges.js";
+import { name_in_text, name_of, PRIORITY_NAMES, STATUS_NAMES } from "./badges.js";
 import { open_dialog } from "./dialog.js";
 import { h, one_line } from "./dom.js";
 import { too_long } from "./lengths.js";
@@ -94,7 +94,7 @@ export const is_own = (hand) => hand !== null && hand?.id === user().id;
 /** Say how a save went, where it did not simply go. @param {string} outcome @param {any} [hand] who had changed the ticket */
 export function note_outcome(outcome, hand) {
   if (outcome === "merged" && is_own(hand)) note("You changed this ticket in another window meanwhile. Both changes are kept.", { tone: "good" });
-  else if (outcome === "merged") note(`${hand ? name_of(hand) : "Someone else"} changed this ticket meanwhile. Your change did not touch theirs, so both are kept.`, { tone: "good" });
+  else if (outcome === "merged") note([name_in_text(hand, "Someone else"), ` changed this ticket meanwhile. Your change did not touch theirs, so both are kept.`], { tone: "good" });
   if (outcome === "chosen") note("Saved as you chose.", { tone: "good" });
   if (outcome === "kept_theirs") note(is_own(hand) ? "What you set in the other window stays." : "Their version stays. Nothing of it was changed.");
   if (outcome === "undecided") note("Nothing was saved: you have not chosen yet.");
@@ -150,10 +150,10 @@ function field_choice({ field, theirs, mine }, current) {
       h("span.conflict__label", h("input", { type: "radio", name: `choice-${field}`, value, checked: value === "mine" }), label), shown);
   const own = is_text
     ? h("textarea.input", { rows: field === "title" ? 2 : 8, value: mine, "aria-label": `Your ${field}`, oninput: () => { element.querySelector("input[value=mine]").checked = true; } })
-    : h("div.conflict__value", said(field, mine, current));
+    : h("div.conflict__value", { dir: "auto" }, said(field, mine, current));
   const element = h("fieldset.conflict__field", h("legend", FIELD_NAMES[field] ?? field),
     h("div.conflict__sides",
-      side("theirs", "Theirs, as it is now", h("div.conflict__value", said(field, theirs, current))),
+      side("theirs", "Theirs, as it is now", h("div.conflict__value", { dir: "auto" }, said(field, theirs, current))),
       side("mine", "Yours", own)));
   const read = () => (element.querySelector("input[value=mine]").checked ? { [field]: is_text ? own_text() : mine } : {});
   const own_text = () => (field === "title" ? one_line(own.value) : own.value);

@@ -1,5 +1,5 @@
 // Replies in their threads and what happened to the ticket between them, together or apart.
-import { avatar, name_of, ROLE_NAMES } from "./badges.js";
+import { avatar, name_in_text, name_of, ROLE_NAMES } from "./badges.js";
 import { ago } from "./clock.js";
 import { fill, h } from "./dom.js";
 import { entry_words } from "./entry_text.js";
@@ -82,19 +82,19 @@ export function conversation(acts) {
   function comment_article(c, answered) {
     const act = (sign, label, run) => h("button.icon-button", { "aria-label": `${label} (reply ${c.id})`, title: label, onclick: () => run(c) }, icon(sign));
     return h("article", { class: `comment${c.internal ? " comment--internal" : ""} comment--${c.author.role}`, id: `comment-${c.id}`, tabindex: "-1", "aria-label": `${c.internal ? "Internal note" : "Reply"} by ${name_of(c.author)}` },
-      h("header.comment__header", avatar(c.author), h("strong.comment__author", { dir: "auto" }, name_of(c.author)),
+      h("header.comment__header", avatar(c.author), h("strong.comment__author", name_in_text(c.author)),
         c.author.role !== "user" && h("span.comment__role", ROLE_NAMES[c.author.role]),
         c.internal && h("span.comment__internal", icon("lock", "small"), "Internal note"),
         h("a.comment__when", { href: `#comment-${c.id}` }, ago(c.created_at)),
         h("span.comment__acts", act("reply", "Reply", acts.reply), act("quote", "Quote", acts.quote), act("link", "Copy link", acts.copy_link))),
-      answered && h("p.comment__answers.muted", `Answering ${name_of(answered.author)}`),
+      answered && h("p.comment__answers.muted", "Answering ", name_in_text(answered.author)),
       text_body(c.body));
   }
 
   function add_entry(e) {
     if (mode === "replies" || !shows(e) || list.querySelector(`#entry-${e.id}`)) return;
     list.append(h("li", { class: `entry entry--${e.action}`, id: `entry-${e.id}` }, h("span.entry__sign", icon(e.action === "sla_breached" ? "alert" : e.action === "created" ? "plus" : e.action === "commented" ? "reply" : "edit", "small")),
-      h("span.entry__words", e.actor ? h("strong", { dir: "auto" }, name_of(e.actor)) : h("strong", "Clock"), e.actor ? " " : ": ", entry_words(e), " ", ago(e.created_at))));
+      h("span.entry__words", e.actor ? h("strong", name_in_text(e.actor)) : h("strong", "Clock"), e.actor ? " " : ": ", entry_words(e), " ", ago(e.created_at))));
   }
 
   return {

@@ -2,6 +2,7 @@
 import * as api from "./api.js";
 import { name_of, PRIORITY_NAMES, STATUS_NAMES } from "./badges.js";
 import { figure, lying_bars, standing_bars } from "./charts.js";
+import { isolated } from "./direction.js";
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { on_happening } from "./live.js";
@@ -45,7 +46,7 @@ function figures(r) {
   const counted = (names, counts) => Object.keys(names).filter((k) => k in counts).map((k) => ({ label: names[k], count: counts[k] }));
   const by_status = counted(STATUS_NAMES, r.open_by_status);
   const by_priority = counted(PRIORITY_NAMES, r.open_by_priority).reverse();
-  const load = r.load.map((l) => ({ label: name_of(l.agent), count: l.open, part: l.breached }));
+  const load = r.load.map((l) => ({ label: isolated(name_of(l.agent)), count: l.open, part: l.breached }));
   const sum = (key) => r.per_day.reduce((total, d) => total + d[key], 0);
   const day_said = (date) => day(`${date}T12:00:00`, Date.now());
   const listed = (items) => items.map((i) => `${i.label} ${i.count}`).join(", ");

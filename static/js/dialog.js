@@ -5,7 +5,7 @@ import { is_composing } from "./typing.js";
 
 /**
  * Show a dialog; resolves with what `close` was given, undefined when it was dismissed.
- * @param {{title: string, body: (close: (value?: any) => void) => any, wide?: boolean, class?: string}} options
+ * @param {{title: any, body: (close: (value?: any) => void) => any, wide?: boolean, class?: string}} options
  * @returns {Promise<any>}
  */
 export function open_dialog({ title, body, wide = false, class: extra = "" }) {
@@ -55,7 +55,7 @@ export function keep_escape(box, keeps) {
   box.addEventListener("cancel", (event) => { if (keeps()) event.preventDefault(); });
 }
 
-/** Ask yes or no. @param {string} title @param {string} text @param {string} yes the button's words @returns {Promise<boolean>} */
+/** Ask yes or no. @param {any} title @param {string} text @param {string} yes the button's words @returns {Promise<boolean>} */
 export async function confirmed(title, text, yes) {
   const answer = await open_dialog({
     title,

@@ -1,6 +1,7 @@
 // The one module that makes nodes. Children are nodes or text; there are no HTML strings anywhere.
 
 const SVG = "http://www.w3.org/2000/svg";
+const TYPED = "textarea, input:not([type]), input[type=text], input[type=search], input[type=email]";
 const PROPERTIES = new Set(["value", "checked", "selected"]);
 
 /**
@@ -16,7 +17,10 @@ export function h(tag, ...rest) {
   const el = document.createElement(name);
   if (classes.length) el.className = classes.join(" ");
   if (name === "button") el.setAttribute("type", "button");
-  return dressed(el, rest);
+  dressed(el, rest);
+  // Where text is typed, it may be of either direction.
+  if (el.matches(TYPED) && !el.dir) el.dir = "auto";
+  return el;
 }
 
 /** Make an SVG element. @param {string} tag @param {...any} rest @returns {any} */

@@ -92,7 +92,7 @@ export function edit_form(ticket, done) {
     /** The ticket moved on while one edits. @param {any} now @param {string} who */
     moved_on(now, who) {
       const touched = ["title", "description"].filter((f) => now[f] !== base[f]);
-      if (touched.length) fill(moved, `${who} changed the ${touched.join(" and the ")} meanwhile. When you save, you see both and choose.`);
+      if (touched.length) fill(moved, h("bdi", who), ` changed the ${touched.join(" and the ")} meanwhile. When you save, you see both and choose.`);
     },
   };
 }

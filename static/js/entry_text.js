@@ -19,7 +19,7 @@ export function entry_words(entry) {
   if (entry.action === "sla_breached") return ["the time to resolve ran out"];
   const changes = Object.entries(entry.data.changes ?? {});
   if (!changes.length) return [entry.action.replaceAll("_", " ")];
-  return changes.flatMap(([field, [was, is]], i) => [i > 0 && ", ", ...change_words(field, was, is)]);
+  return changes.flatMap(([field, [was, is]], i) => [i > 0 && ", ", ...change_words(field, was, is, entry.actor)]);
 }
 
 /** The same, as plain text for announcements. @param {any} entry */
@@ -28,16 +28,23 @@ export function entry_said(entry) {
   return entry.actor ? `${name_of(entry.actor)} ${words}` : words[0].toUpperCase() + words.slice(1);
 }
 
-/** @param {string} field @param {any} was @param {any} is */
-function change_words(field, was, is) {
-  const b = (text) => h("strong", { dir: "auto" }, String(text));
+/** @param {string} field @param {any} was @param {any} is @param {any} actor */
+function change_words(field, was, is, actor) {
+  const b = (text) => h("strong", h("bdi", String(text)));
   if (field === "status") return ["set the status to ", b(STATUS_NAMES[is]), ` (was ${STATUS_NAMES[was]?.toLowerCase()})`];
   if (field === "priority") return ["set the priority to ", b(PRIORITY_NAMES[is]), ` (was ${PRIORITY_NAMES[was]?.toLowerCase()})`];
-  if (field === "assignee_id") return is === null ? ["took ", b(person(was)), " off"] : ["assigned it to ", b(person(is))];
+  if (field === "assignee_id") return assignee_words(was, is, actor?.id, b);
   if (field === "tags") return tag_words(was, is, b);
   if (field === "sla_minutes") return ["set the time to resolve to ", b(minutes_said(is))];
   if (field === "title") return ["changed the title to ", b(is)];
   return [`changed the ${field.replaceAll("_", " ")}`];
+}
+
+/** Nobody reads their own name twice. @param {number|null} was @param {number|null} is @param {number|undefined} by @param {(t: any) => any} b */
+function assignee_words(was, is, by, b) {
+  if (is === null) return was === by ? ["gave it back"] : ["took ", b(person(was)), " off"];
+  if (is !== by) return ["assigned it to ", b(person(is))];
+  return was === null ? ["took it"] : ["took it from ", b(person(was))];
 }
 
 /** @param {string[]} was @param {string[]} is @param {(t: any) => any} b */

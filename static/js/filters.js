@@ -9,6 +9,7 @@ import { same } from "./merge.js";
 import { pick } from "./picker.js";
 import { is_plain, OPEN } from "./query.js";
 import { is_staff } from "./session.js";
+import { normal_tag } from "./tags.js";
 import { when_typed } from "./typing.js";
 
 const TYPING_MS = 320;
@@ -35,7 +36,7 @@ export function filter_bar(on_query, known_tags) {
   const set = (part) => on_query({ ...query, ...part }, { typing: false });
   const chip = (label, value, click) =>
     h("button", { class: `chip${value ? " chip--on" : ""}`, "aria-haspopup": "dialog", onclick: async (e) => { try { await click(e.currentTarget); } catch (error) { note_error(error); } } },
-      h("span", label), value && h("strong.chip__value", value), icon("chevron", "small"));
+      h("span", label), value && h("bdi.chip__value", value), icon("chevron", "small"));
 
   function paint_chips() {
     const list = (names, sign) => Object.keys(names).map((v) => ({ value: v, label: names[v], sign: sign(v) }));
@@ -54,7 +55,7 @@ export function filter_bar(on_query, known_tags) {
         if (value !== undefined) set({ assignee_id: value });
       }),
       chip("Tag", query.tag, async (a) => {
-        const value = await pick({ title: "Tag", value: query.tag, anchor: a, options: [{ value: "", label: "Any tag" }, ...known_tags().map((t) => ({ value: t, label: t }))], fresh: (t) => ({ value: t.toLowerCase(), label: t.toLowerCase() }) });
+        const value = await pick({ title: "Tag", value: query.tag, anchor: a, options: [{ value: "", label: "Any tag" }, ...known_tags().map((t) => ({ value: t, label: t }))], fresh: (t) => ({ value: normal_tag(t), label: normal_tag(t) }) });
         if (value !== undefined) set({ tag: value });
       }),
       h("button", { class: `chip${query.breached === "true" ? " chip--on" : ""}`, "aria-pressed": String(query.breached === "true"), onclick: () => set({ breached: query.breached === "true" ? "" : "true" }) }, "Breached"),

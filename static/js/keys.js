@@ -28,18 +28,36 @@ function is_typing(target) {
   return target instanceof HTMLElement && (target.isContentEditable || target.matches("textarea, select, input:not([type=checkbox]):not([type=radio])"));
 }
 
+/** Whether the keyboard's letters are of another script: then its keys are told by where they stand. */
+let is_other_script = false;
+
+/**
+ * The key as it is named here: the letter of its place on a Latin keyboard, where it types one of another
+ * script (Cyrillic, Greek, Hebrew, Arabic) or, on such a keyboard, a sign instead of a letter.
+ * @param {KeyboardEvent} event
+ */
+export function key_of({ key, code, shiftKey }) {
+  const place = /^Key([A-Z])$/.exec(code ?? "")?.[1];
+  if (place && /^\p{L}\p{M}*$/u.test(key)) is_other_script = !/^\p{Script=Latin}/u.test(key);
+  if (/^[a-z]$/i.test(key) || [...key].length > 2) return key; // named keys, such as Enter, are long
+  if (place && (is_other_script || !/^[!-~]$/.test(key)) && !/^\p{Script=Latin}/u.test(key) && !find(key)) return shiftKey ? place : place.toLowerCase();
+  if (code === "Slash" && !/^[!-~]$/.test(key)) return shiftKey ? "?" : "/";
+  return key;
+}
+
 /** @param {KeyboardEvent} event */
 function pressed(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || is_composing(event)) return;
   if (is_typing(event.target) || dialog_is_open() || local.get(OFF)) return;
-  const together = first && Date.now() - first_at < SEQUENCE_MS ? `${first} ${event.key}` : event.key;
-  const shortcut = find(together) ?? find(event.key);
+  const key = key_of(event);
+  const together = first && Date.now() - first_at < SEQUENCE_MS ? `${first} ${key}` : key;
+  const shortcut = find(together) ?? find(key);
   first = "";
   if (shortcut) {
     event.preventDefault();
     shortcut.run(event);
-  } else if ([...sets].flat().some((s) => s.keys.startsWith(`${event.key} `))) {
-    first = event.key;
+  } else if ([...sets].flat().some((s) => s.keys.startsWith(`${key} `))) {
+    first = key;
     first_at = Date.now();
   }
 }

@@ -1,6 +1,7 @@
 // The list of tickets: filters in the address bar, rows in step with the live stream, choosing many.
 import { note, say } from "./announce.js";
 import { assign_to_me, change } from "./change.js";
+import { isolated } from "./direction.js";
 import { fill, h } from "./dom.js";
 import { filter_bar } from "./filters.js";
 import { icon } from "./icons.js";
@@ -71,11 +72,13 @@ export function list_view(context) {
     selected.clear();
     stop_list = list.listen(heard);
     const standing = standing_views().find((v) => v.search === search);
-    heading.textContent = query.q ? `Search: ${query.q}` : standing?.name ?? "Tickets";
+    fill(heading, query.q ? ["Search: ", h("bdi", query.q)] : standing?.name ?? "Tickets");
     filters.show(query);
     if (list.loaded) paint();
     else { fill(rows, skeletons()); fill(tail); count.textContent = ""; list.more(); }
   }
+
+  const title_said = () => (query.q ? `Search: ${isolated(query.q)}` : heading.textContent ?? "");
 
   /** @param {import("./ticket_list.js").Change} change */
   function heard(change) {
@@ -185,7 +188,7 @@ export function list_view(context) {
 
   open(context.state?.scroll !== undefined);
   return {
-    element, title: heading.textContent,
+    element, title: title_said(),
     close: () => { stop_list(); stop_keys(); filters.close(); watcher.disconnect(); bulk?.then((bar) => bar.close(), () => {}); },
     update: (next) => {
       query = read_query(next.search);

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { note } from "./announce.js";
 import { marked, PRIORITY_NAMES, status_badge } from "./badges.js";
 import { assignee_options } from "./agents.js";
+import { isolated } from "./direction.js";
 import { Draft } from "./drafts.js";
 import { fill, h, hidden, uid } from "./dom.js";
 import { terms_of } from "./marks.js";
@@ -12,6 +13,7 @@ import { desk, is_staff, user } from "./session.js";
 import { length_line } from "./lengths.js";
 import { same } from "./merge.js";
 import { OPEN } from "./query.js";
+import { tags_in } from "./tags.js";
 import { minutes_said } from "./time.js";
 import { is_composing, when_typed } from "./typing.js";
 
@@ -69,7 +71,7 @@ export function new_view(context) {
     submit.disabled = true;
     submit.textContent = "Creating…";
     fill(error);
-    const body = { title: title.value, description: description.value, priority: priority.value, tags: tags.value.split(/[,\s]+/).filter(Boolean), ...(chosen_assignee && { assignee_id: Number(chosen_assignee) }) };
+    const body = { title: title.value, description: description.value, priority: priority.value, tags: tags_in(tags.value), ...(chosen_assignee && { assignee_id: Number(chosen_assignee) }) };
     if (!intent || !same(intent.body, body)) intent = { key: api.new_key(), body };
     changed();
     draft.write();
@@ -111,7 +113,7 @@ export function new_view(context) {
   }
   function paint_similar(items, words) {
     fill(similar, h("h2.similar__title", "Is it one of these?"), h("ul.similar__list", items.map((t) => h("li",
-      h("a", { href: `/tickets/${t.id}`, dir: "auto" }, h("span.muted", hidden("Ticket "), `${t.id} `), marked(t.title, words)), status_badge(t.status)))));
+      h("a", { href: `/tickets/${t.id}` }, h("span.muted", hidden("Ticket "), `${t.id} `), h("bdi", marked(t.title, words))), status_badge(t.status)))));
   }
 
   const forget_look = when_typed(title, TYPING_MS, look);
@@ -120,7 +122,7 @@ export function new_view(context) {
     field("Description", description, [description_length.element, h("p.field__hint", "What happened, since when, for whom.")]),
     h("div.new__row", field("Priority", priority), field("Tags", tags), is_staff() && field("Assignee", assignee)),
     error, h("div.form-actions", h("a.button", { href: "/tickets" }, "Cancel"), submit));
-  if (is_staff()) assignee_options().then((list) => assignee.append(...list.filter((o) => o.value !== null).map((o) => h("option", { value: o.value, selected: String(o.value) === chosen_assignee }, o.label + (o.hint === "me" ? " (me)" : ""))))).catch(() => {});
+  if (is_staff()) assignee_options().then((list) => assignee.append(...list.filter((o) => o.value !== null).map((o) => h("option", { value: o.value, selected: String(o.value) === chosen_assignee }, isolated(o.label) + (o.hint === "me" ? " (me)" : ""))))).catch(() => {});
   if (kept?.title) look();
 
   return {

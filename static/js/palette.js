@@ -12,7 +12,7 @@ import { turn_theme } from "./theme.js";
 import { is_composing, when_typed } from "./typing.js";
 import { standing_views } from "./views.js";
 
-/** @typedef {{label: string, hint?: string, sign?: Node, run: () => void}} Command */
+/** @typedef {{label: string, hint?: string, sign?: Node, shown?: any, run: () => void}} Command `shown` is the label with names as nodes */
 
 const TYPING_MS = 320;
 /** @type {Set<() => Command[]>} */
@@ -51,10 +51,10 @@ export function open_palette() {
     const number = /^#?(\d{1,12})$/.exec(typed);
     if (number) shown.unshift({ label: `Open ticket ${number[1]}`, run: () => go(`/tickets/${number[1]}`) });
     shown.push(...found);
-    if (typed) shown.push({ label: `Search tickets for “${typed}”`, run: () => go(`/tickets${write_query({ q: typed })}`) });
+    if (typed) shown.push({ label: "Search tickets", shown: ["Search tickets for “", h("bdi", typed), "”"], run: () => go(`/tickets${write_query({ q: typed })}`) });
     at = Math.min(at, shown.length - 1);
     fill(list, shown.map((c, i) => h("li", { class: `picker__option${i === at ? " picker__option--at" : ""}`, id: `${list_id}-${i}`, role: "option", "aria-selected": String(i === at), onclick: () => take(c) },
-      h("span.picker__label", { dir: "auto" }, c.label), c.sign, c.hint && h("span.picker__hint", c.hint.split(" ").map((k) => h("kbd", k))))));
+      h("span.picker__label", c.shown ?? c.label), c.sign, c.hint && h("span.picker__hint", c.hint.split(" ").map((k) => h("kbd", k))))));
     input.setAttribute("aria-activedescendant", `${list_id}-${at}`);
     list.children[at]?.scrollIntoView({ block: "nearest" });
   }
@@ -67,7 +67,7 @@ export function open_palette() {
     found = [];
     if (typed.length > 1) {
       const answer = await api.get(`/api/tickets?q=${encodeURIComponent(typed)}&limit=6`, { signal: asking.signal, quick: true }).catch(() => null);
-      found = (answer?.body.items ?? []).map((t) => ({ label: `${t.id} ${t.title}`, sign: status_badge(t.status), run: () => go(`/tickets/${t.id}`) }));
+      found = (answer?.body.items ?? []).map((t) => ({ label: `${t.id} ${t.title}`, sign: status_badge(t.status), run: () => go(`/tickets/${t.id}`), shown: [`${t.id} `, h("bdi", t.title)] }));
     }
     paint();
   }

@@ -2,7 +2,7 @@
 import * as api from "./api.js";
 import { forget_agents } from "./agents.js";
 import { note, note_error } from "./announce.js";
-import { avatar, name_of, ROLE_NAMES } from "./badges.js";
+import { avatar, name_in_text, name_of, ROLE_NAMES } from "./badges.js";
 import { confirmed } from "./dialog.js";
 import { fill, h, hidden } from "./dom.js";
 import { icon } from "./icons.js";
@@ -49,23 +49,23 @@ export function people_view() {
   function person_row(p) {
     const choose = h("select.input.input--select", { "aria-label": `Role of ${name_of(p)}`, onchange: change_role }, Object.keys(ROLE_NAMES).map((r) => h("option", { value: r, selected: r === p.role }, ROLE_NAMES[r])));
     const box = h("input", { type: "checkbox", checked: p.active, onchange: async () => {
-      const sure = box.checked || (await confirmed(`Deactivate ${name_of(p)}?`, `They are signed out everywhere at once and cannot sign in again. Their tickets stay. ${await open_tickets_said(p)}`, "Deactivate"));
+      const sure = box.checked || (await confirmed(["Deactivate ", name_in_text(p), "?"], `They are signed out everywhere at once and cannot sign in again. Their tickets stay. ${await open_tickets_said(p)}`, "Deactivate"));
       if (sure) save({ active: box.checked }); else box.checked = true;
     } });
     const row = h("tr", { class: p.active ? null : "people__off" },
-      h("th", { scope: "row" }, h("span.person", avatar(p), h("span.person__name", { dir: "auto" }, name_of(p)), p.id === user().id && h("span.tag", "you"))),
-      h("td", p.username), h("td", p.email ?? ""), h("td", choose), h("td", h("label.check", box, hidden(`${name_of(p)} may sign in`), h("span", { "aria-hidden": "true" }, p.active ? "Yes" : "No"))));
+      h("th", { scope: "row" }, h("span.person", avatar(p), h("bdi.person__name", name_of(p)), p.id === user().id && h("span.tag", "you"))),
+      h("td", p.username), h("td", h("bdi", p.email ?? "")), h("td", choose), h("td", h("label.check", box, hidden(`${name_of(p)} may sign in`), h("span", { "aria-hidden": "true" }, p.active ? "Yes" : "No"))));
     async function change_role() {
       const wanted = choose.value;
       const what = { admin: "They can do everything, manage people included.", agent: "They see and work on all tickets.", user: "They see only the tickets that they opened." }[wanted];
-      if (await confirmed(`Make ${name_of(p)} ${ROLE_NAMES[wanted].toLowerCase()}?`, what ?? "", "Change the role")) save({ role: wanted });
+      if (await confirmed(["Make ", name_in_text(p), ` ${ROLE_NAMES[wanted].toLowerCase()}?`], what ?? "", "Change the role")) save({ role: wanted });
       else choose.value = p.role;
     }
     async function save(change) {
       try {
         const { body } = await api.patch(`/api/users/${p.id}`, change);
         forget_agents();
-        note(`${name_of(body)}: ${ROLE_NAMES[body.role]}${body.active ? "" : ", deactivated"}.`, { tone: "good" });
+        note([name_in_text(body), `: ${ROLE_NAMES[body.role]}${body.active ? "" : ", deactivated"}.`], { tone: "good" });
         row.replaceWith(person_row(body));
       } catch (error) {
         note_error(error);

@@ -9,11 +9,11 @@ import { is_composing } from "./typing.js";
 
 /**
  * Resolves with the chosen value (for `multiple` the list of values), undefined when dismissed.
- * @param {{title: string, options: Option[], value?: any, multiple?: boolean, anchor?: Element|null, fresh?: (text: string) => Option|null}} how
- * `fresh` makes an option of typed text that is not in the list
+ * @param {{title: string, options: Option[], value?: any, multiple?: boolean, anchor?: Element|null, fresh?: (text: string) => Option|null, none?: string}} how
+ * `fresh` makes an option of typed text that is not in the list; `none` says that nothing can be chosen
  * @returns {Promise<any>}
  */
-export function pick({ title, options, value, multiple = false, anchor = null, fresh }) {
+export function pick({ title, options, value, multiple = false, anchor = null, fresh, none = "Nothing matches" }) {
   return new Promise((resolve) => {
     const all = [...options];
     const chosen = new Set(multiple ? value : []);
@@ -50,14 +50,14 @@ export function pick({ title, options, value, multiple = false, anchor = null, f
       const typed = input.value.trim().toLowerCase();
       const wanted = folded(typed);
       shown = all.filter((o) => folded(`${o.label} ${o.hint ?? ""}`).includes(wanted));
-      const made = typed && !all.some((o) => o.label.toLowerCase() === typed) ? fresh?.(input.value.trim()) : null;
-      if (made) shown.push(made);
+      const made = typed ? fresh?.(input.value.trim()) : null;
+      if (made && !all.some((o) => o.value === made.value)) shown.push(made);
       at = Math.min(at, Math.max(0, shown.length - 1));
       const is_on = (o) => (multiple ? chosen.has(o.value) : o.value === value);
       fill(list, shown.map((o, i) => h("li", { class: `picker__option${i === at ? " picker__option--at" : ""}`, id: `${list_id}-${i}`, role: "option", "aria-selected": String(is_on(o)),
         onclick: () => take(o), onpointermove: () => move(i) },
-        h("span.picker__tick", is_on(o) && icon("check")), o.sign ? o.sign.cloneNode(true) : h("span.picker__label", o.label), o.hint && h("span.picker__hint", o.hint))));
-      if (!shown.length) fill(list, h("li.picker__none", { role: "presentation" }, "Nothing matches"));
+        h("span.picker__tick", is_on(o) && icon("check")), o.sign ? o.sign.cloneNode(true) : h("bdi.picker__label", o.label), o.hint && h("bdi.picker__hint", o.hint))));
+      if (!shown.length) fill(list, h("li.picker__none", { role: "presentation" }, none));
       input.setAttribute("aria-activedescendant", shown.length ? `${list_id}-${at}` : "");
     }
     function move(to) {

@@ -1,5 +1,5 @@
 // What stands around every view: navigation, the standing views with counts, the state of the connection.
-import { avatar, name_of, ROLE_NAMES } from "./badges.js";
+import { avatar, name_in_text, ROLE_NAMES } from "./badges.js";
 import { drafts_of, on_drafts } from "./drafts.js";
 import { fill, h, svg } from "./dom.js";
 import { icon } from "./icons.js";
@@ -60,7 +60,7 @@ export function shell(main, { sign_out }) {
     h("ul.side__list", unsent, is_staff() && h("li", link("/dashboard", "chart", "Dashboard")), is_admin() && h("li", link("/people", "people", "People")),
       h("li", link("/console", "terminal", "API console"))),
     h("div.side__foot", lamp,
-      h("a.side__me", { href: "/account" }, avatar(me), h("span.side__me-text", h("span", name_of(me)), h("span.muted", ROLE_NAMES[me.role]))),
+      h("a.side__me", { href: "/account" }, avatar(me), h("span.side__me-text", h("span", name_in_text(me)), h("span.muted", ROLE_NAMES[me.role]))),
       h("div.side__tools", theme_button,
         h("button.icon-button", { "aria-label": "Keyboard shortcuts", title: "Keyboard shortcuts (?)", onclick: show_keys }, icon("keyboard")),
         h("button.icon-button", { "aria-label": "Sign out", title: "Sign out", onclick: sign_out }, icon("out")))));

@@ -1,13 +1,12 @@
 // Written text as nodes: paragraphs as typed, quoted lines set apart, web addresses and ticket numbers as links.
 import { h } from "./dom.js";
-
-const LINKS = /(https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]])|(?<![\w/#&])#(\d{1,9})\b/gu;
+import { pieces } from "./links.js";
 
 /** @param {string} text */
 export function text_body(text) {
-  const body = h("div.prose", { dir: "auto" });
+  const body = h("div.prose");
   for (const { quoted, lines } of blocks(text)) {
-    body.append(h(quoted ? "blockquote" : "p", {}, linked(lines.join("\n"))));
+    body.append(h(quoted ? "blockquote" : "p", { dir: "auto" }, linked(lines.join("\n"))));
   }
   return body;
 }
@@ -32,13 +31,11 @@ export function quotation(text, who) {
   return `${who} wrote:\n${text.trim().split(/\r\n?|\n/).map((line) => `> ${line}`).join("\n")}\n\n`;
 }
 
+/** @param {string} text */
 function linked(text) {
-  const out = [];
-  let done = 0;
-  for (const match of text.matchAll(LINKS)) {
-    out.push(text.slice(done, match.index));
-    out.push(match[1] ? h("a", { href: match[1], rel: "noopener noreferrer nofollow", target: "_blank" }, match[1]) : h("a", { href: `/tickets/${match[2]}` }, match[0]));
-    done = match.index + match[0].length;
-  }
-  return [...out, text.slice(done)];
+  return pieces(text).map(({ text: words, href, is_ticket }) => {
+    if (!href) return words;
+    // An address is read from left to right, also in text that is not.
+    return is_ticket ? h("a", { href }, words) : h("a", { href, dir: "ltr", rel: "noopener noreferrer nofollow", target: "_blank" }, words);
+  });
 }

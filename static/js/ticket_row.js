@@ -1,6 +1,6 @@
 // One ticket in the list.
 import { ago, sla_clock } from "./clock.js";
-import { marked, name_of, person_badge, priority_badge, status_badge, tag_list } from "./badges.js";
+import { marked, name_in_text, person_badge, priority_badge, status_badge, tag_list } from "./badges.js";
 import { h, hidden, refill } from "./dom.js";
 import { snippet } from "./marks.js";
 import { is_staff } from "./session.js";
@@ -25,7 +25,7 @@ export function ticket_row(ticket, options) {
       options.terms.length > 0 && h("p.row__snippet", { dir: "auto" }, marked(snippet(ticket.description, options.terms), options.terms)),
       h("span.row__extra",
         ticket.left && h("span.row__left-note", "no longer in this view"),
-        h("span.row__creator", { dir: "auto" }, hidden("Requester: "), name_of(ticket.creator)), ago(ticket.created_at), tag_list(ticket.tags),
+        h("span.row__creator", hidden("Requester: "), name_in_text(ticket.creator)), ago(ticket.created_at), tag_list(ticket.tags),
         ticket.comment_count > 0 && `${ticket.comment_count} ${ticket.comment_count === 1 ? "reply" : "replies"}`)),
     h("span.row__number", hidden("Ticket "), String(ticket.id)),
     cell("status", status_badge(ticket.status), "status"),

@@ -1,13 +1,14 @@
 // One ticket: its text, its conversation, its fields; in step with the live stream.
 import * as api from "./api.js";
 import { note, note_error, say } from "./announce.js";
-import { name_of, person_badge } from "./badges.js";
+import { name_in_text, name_of, person_badge } from "./badges.js";
 import { assign_to_me, change, set_field } from "./change.js";
 import { ago } from "./clock.js";
 import { CommentFeed } from "./comment_feed.js";
 import { composer } from "./composer.js";
 import { conversation } from "./conversation.js";
 import { fill, h } from "./dom.js";
+import { isolated } from "./direction.js";
 import { edit_form, has_edit_draft } from "./edit_form.js";
 import { entry_said, meet_assignees, meet_people } from "./entry_text.js";
 import { icon } from "./icons.js";
@@ -75,7 +76,7 @@ export function ticket_view(context) {
       has_past = ticket.timeline.length === PAGE;
       show_talk();
       write.paint();
-      arrived(`${id} ${ticket.title}`);
+      arrived(`${id} ${isolated(ticket.title)}`);
       if (has_edit_draft(ticket) && !editing) edit();
       follow_hash();
       if (is_again) await catch_up();
@@ -93,7 +94,7 @@ export function ticket_view(context) {
   }
 
   function paint() {
-    set_title(`${id} ${ticket.title}`);
+    set_title(`${id} ${isolated(ticket.title)}`);
     heading.textContent = ticket.title;
     fill(byline, person_badge(ticket.creator), " opened this ", ago(ticket.created_at));
     fill(text, text_body(ticket.description));
@@ -131,7 +132,7 @@ export function ticket_view(context) {
     const theirs = show_fresh().filter((c) => c.author.id !== user().id);
     const newest = theirs.at(-1);
     if (!newest) return;
-    const words = theirs.length > 1 ? `${theirs.length} new replies.` : `${name_of(newest.author)} ${newest.internal ? "left an internal note" : "replied"}.`;
+    const words = theirs.length > 1 ? `${theirs.length} new replies.` : [name_in_text(newest.author), newest.internal ? " left an internal note." : " replied."];
     note(words, { action: { label: "Show", run: () => talk.reveal(theirs[0].id) } });
   }
 

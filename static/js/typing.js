@@ -1,4 +1,5 @@
 // Typing, with an input method or without.
+import { one_line } from "./dom.js";
 
 /**
  * Whether a key belongs to an input method: while text is composed, all keys do. Some browsers report the
@@ -25,4 +26,25 @@ export function when_typed(input, pause_ms, run) {
   input.addEventListener("compositionstart", forget);
   input.addEventListener("compositionend", soon);
   return forget;
+}
+
+/** @param {any} target */
+const is_one_line = (target) => target instanceof HTMLInputElement && target.matches("input:not([type]), input[type=text], input[type=search], input[type=email]");
+
+/** Let tabs and line breaks that are pasted or dropped into a one-line field be spaces: browsers differ, and the API takes none. */
+export function start_one_lines() {
+  document.addEventListener("paste", (event) => {
+    const text = event.clipboardData?.getData("text/plain") ?? "";
+    const line = one_line(text);
+    if (event.defaultPrevented || line === text || !is_one_line(event.target)) return;
+    event.preventDefault();
+    document.execCommand("insertText", false, line); // unlike setRangeText, it can be undone
+  });
+  document.addEventListener("input", (event) => {
+    const target = /** @type {HTMLInputElement} */ (event.target);
+    if (!is_one_line(target) || target.value === one_line(target.value)) return;
+    const { selectionStart, selectionEnd } = target;
+    target.value = one_line(target.value);
+    target.setSelectionRange(selectionStart, selectionEnd);
+  }, true);
 }
