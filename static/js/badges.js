@@ -28,7 +28,7 @@ export function priority_badge(priority) {
   const level = Object.keys(PRIORITY_NAMES).indexOf(priority);
   const bars = [0, 1, 2, 3].map((i) => svg("rect", { x: 1 + i * 2.75, y: 8.5 - i * 2.25, width: 1.75, height: 2.5 + i * 2.25, rx: 0.5, class: i <= level ? "glyph__fill" : "glyph__dim" }));
   return h("span", { class: `badge badge--priority badge--${priority}` }, hidden("Priority: "),
-    svg("svg", { viewBox: "0 0 12 12", class: "glyph", "aria-hidden": "true" }, bars), PRIORITY_NAMES[priority] ?? priority);
+    svg("svg", { viewBox: "0 0 12 12", class: "glyph", "aria-hidden": "true" }, bars), h("span.badge__word", PRIORITY_NAMES[priority] ?? priority));
 }
 
 /** What a person is called. @param {any} person @param {string} [none] */

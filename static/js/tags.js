@@ -4,7 +4,7 @@ import { length_of } from "./lengths.js";
 const TAG_MAX = 40;
 // Marks count as part of their letter: Indic vowels, and what lower-casing İ leaves.
 const TAG = /^[\p{L}\p{M}\p{Nd}_-]+$/u;
-const INVISIBLE = /^[\p{Default_Ignorable_Code_Point}]*$/u;
+const INVISIBLE = /^[\p{Default_Ignorable_Code_Point}\u{16fe4}]*$/u;
 
 /** A typed text as the tag that it may become: words are joined with hyphens. @param {string} text */
 export const normal_tag = (text) => text.trim().toLowerCase().replace(/\s+/g, "-").normalize("NFC");

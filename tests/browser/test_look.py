@@ -16,6 +16,7 @@ from helpdesk.domain.tags import normal_tags
 from helpdesk.errors import InvalidField
 
 from .conftest import ROOT, Api, Server, Tab, absent, fresh_name
+from .test_pages import PAGES
 
 OpenTab = Callable[..., Tab]
 
@@ -214,3 +215,34 @@ def test_the_browser_and_the_server_agree_on_each_character_of_a_tag() -> None:
 
     pairs = zip(tags, json.loads(done.stdout), strict=True)
     assert [ascii(tag) for tag, found in pairs if is_taken(tag) != found] == []
+
+
+# A link in a sentence may be smaller; a box counts with its label.
+SMALL_TARGETS = """() => [...document.querySelectorAll("a, button, input, select, textarea, summary")]
+    .filter((node) => node.checkVisibility({visibilityProperty: true}))
+    .filter((node) => !node.closest(".prose, .entry__words, .login__other, .skip"))
+    .map((node) => [node.outerHTML.slice(0, 110), (node.closest("label") ?? node).getBoundingClientRect()])
+    .filter(([, box]) => box.width < 24 || box.height < 24)
+    .map(([html, box]) => `${html} ${box.width} x ${box.height}`)"""
+SMALL_FIELDS = """() => [...document.querySelectorAll("textarea, select, input:not([type=checkbox], [type=radio])")]
+    .filter((field) => parseFloat(getComputedStyle(field).fontSize) < 16)
+    .map((field) => field.outerHTML.slice(0, 110))"""
+SHORT_TITLES = """() => [...document.querySelectorAll(".row__title")]
+    .filter((title) => title.clientWidth < 150 && title.scrollWidth > title.clientWidth).length"""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_width_shows_everything(open_tab: OpenTab, expect: Any, name: str) -> None:
+    """No sideways scrolling, at 400 % (320 px) either; targets of 24 px; fields that a phone does not zoom into."""
+    who, path, ready = PAGES[name]
+    page = open_tab(who, path).page
+    expect(page.locator(ready).first).to_be_visible()
+    faults: dict[int, Any] = {}
+    for width in (1280, 1010, 940, 861, 860, 360, 320):
+        page.set_viewport_size({"width": width, "height": 256 if width == 320 else 800})
+        found = [page.evaluate(check) for check in (SMALL_TARGETS, SHORT_TITLES)]
+        found.append(page.evaluate("document.documentElement.scrollWidth") > width)
+        found.append(page.evaluate(SMALL_FIELDS) if width < 861 else [])
+        if any(found):
+            faults[width] = found
+    assert faults == {}
