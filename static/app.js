@@ -6,6 +6,7 @@ import { name_of } from "./js/badges.js";
 import { people } from "./js/conflict.js";
 import { dialog_is_open } from "./js/dialog.js";
 import { fill, h } from "./js/dom.js";
+import { keep_focus } from "./js/focus.js";
 import { icon } from "./js/icons.js";
 import { key_of, show_keys, start_keys, use_keys } from "./js/keys.js";
 import { brought } from "./js/late.js";
@@ -201,6 +202,7 @@ async function begin() {
     return;
   }
   start_keys();
+  keep_focus();
   start_one_lines();
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && key_of(event).toLowerCase() === "k" && !is_composing(event) && !dialog_is_open()) { event.preventDefault(); open_palette(); }

@@ -2,20 +2,23 @@
 import * as api from "./api.js";
 import { note } from "./announce.js";
 import { ROLE_NAMES } from "./badges.js";
-import { fill, h, uid } from "./dom.js";
+import { fill, h } from "./dom.js";
+import { show_password } from "./passwords.js";
 import { renew, user } from "./session.js";
 
 /** @param {() => void} renamed called when the own name has changed @returns {import("./router.js").View} */
 export function account_view(renamed) {
   const me = user();
   const field = (label, props) => {
-    const input = h("input.input", { id: uid("field"), ...props });
+    const input = h("input.input", { id: `account-${props.name}`, ...props });
     return { input, element: h("div.field", h("label.field__label", { for: input.id }, label), input) };
   };
-  const name = field("Name", { autocomplete: "name", dir: "auto", value: me.name ?? "" });
-  const email = field("Email", { type: "text", inputmode: "email", autocomplete: "email", value: me.email ?? "" });
-  const old = field("Current password", { type: "password", autocomplete: "current-password", required: true });
-  const fresh = field("New password", { type: "password", autocomplete: "new-password", required: true, minlength: 8 });
+  const name = field("Name", { name: "name", autocomplete: "name", dir: "auto", value: me.name ?? "" });
+  const email = field("Email", { name: "email", type: "text", inputmode: "email", autocomplete: "email", value: me.email ?? "" });
+  const old = field("Current password", { name: "current_password", type: "password", autocomplete: "current-password", required: true });
+  const fresh = field("New password", { name: "password", type: "password", autocomplete: "new-password", required: true, minlength: 8 });
+  old.element.append(show_password(old.input, "current password"));
+  fresh.element.append(show_password(fresh.input, "new password"));
   /** Only what was changed; an empty field takes away what was there. @param {Record<string, string>} values */
   function changed_of(values) {
     const before = user();
@@ -23,7 +26,7 @@ export function account_view(renamed) {
   }
   const form = (label, fields, read, done) => {
     const error = h("p.form-error", { role: "alert" });
-    const el = h("form.new__form", { onsubmit: async (e) => {
+    const el = h("form.new__form", { method: "post", onsubmit: async (e) => {
       e.preventDefault();
       fill(error);
       try {

@@ -23,7 +23,13 @@ export function say(text) {
  * @param {{tone?: "plain"|"good"|"bad", action?: {label: string, run: () => void}, stay?: boolean}} [options]
  */
 export function note(text, { tone = "plain", action, stay = false } = {}) {
-  const gone = () => { clearTimeout(timer); box.remove(); };
+  /** What had the focus before the note. @type {any} */ let before = null;
+  const gone = () => {
+    clearTimeout(timer);
+    const had_focus = box.contains(document.activeElement);
+    box.remove();
+    if (had_focus) before?.focus({ preventScroll: true });
+  };
   const words = h("p.toast__text", text);
   const box = h("div", { class: `toast toast--${tone}` }, words,
     action && h("button.button.button--quiet", { onclick: () => { gone(); action.run(); } }, action.label),
@@ -33,10 +39,10 @@ export function note(text, { tone = "plain", action, stay = false } = {}) {
   // A note that is being read stays.
   box.addEventListener("pointerenter", () => clearTimeout(timer));
   box.addEventListener("pointerleave", arm);
-  box.addEventListener("focusin", () => clearTimeout(timer));
+  box.addEventListener("focusin", (event) => { clearTimeout(timer); if (!box.contains(/** @type {any} */ (event.relatedTarget))) before = event.relatedTarget; });
   box.addEventListener("focusout", arm);
   corner.append(box);
-  while (corner.children.length > 4) corner.firstElementChild?.remove();
+  while (corner.children.length > 4) [...corner.children].find((old) => !old.contains(document.activeElement))?.remove();
   arm();
   say(words.textContent);
   return gone;

@@ -40,14 +40,15 @@ export function lying_bars(items) {
  * @param {{date: string, created: number, resolved: number}[]} days @param {(date: string) => string} day_said
  */
 export function standing_bars(days, day_said) {
-  const most = Math.max(2, ...days.flatMap((d) => [d.created, d.resolved]));
+  // Even, so that the line in the middle stands at a whole number.
+  const most = 2 * Math.max(1, Math.ceil(Math.max(...days.flatMap((d) => [d.created, d.resolved])) / 2));
   const step = 96 / days.length;
   const base = HEIGHT - 22;
   const tall = (n) => (n / most) * (base - 12);
   const every = Math.ceil(days.length / 6);
   const bar = (value, x, name, d) => svg("rect", { class: `chart__bar chart__bar--${name}`, x: `${x}%`, width: `${step * 0.36}%`, y: base - tall(value), height: Math.max(tall(value), value ? 2 : 0), rx: 1 }, svg("title", `${day_said(d.date)}: ${value} ${name}`));
   return svg("svg", { class: "chart", width: "100%", height: HEIGHT },
-    [0.5, 1].map((share) => [svg("line", { class: "chart__grid", x1: "4%", x2: "100%", y1: base - tall(most * share), y2: base - tall(most * share) }), text("3%", base - tall(most * share) + 4, String(Math.round(most * share)), "end")]),
+    [0.5, 1].map((share) => [svg("line", { class: "chart__grid", x1: "4%", x2: "100%", y1: base - tall(most * share), y2: base - tall(most * share) }), text("3%", base - tall(most * share) + 4, String(most * share), "end")]),
     svg("line", { class: "chart__axis", x1: "4%", x2: "100%", y1: base, y2: base }),
     days.map((d, i) => {
       const x = 4 + i * step;

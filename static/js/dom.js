@@ -42,6 +42,9 @@ export function fill(el, ...children) {
  */
 export function refill(old, fresh) {
   const focused = document.activeElement;
+  const held = focused instanceof HTMLElement && old.contains(focused) ? focused : null;
+  const parts = () => /** @type {HTMLElement[]} */ ([...old.querySelectorAll("[data-part]")]);
+  const before = held && parts().slice(0, parts().indexOf(held)).reverse();
   for (const part of fresh.querySelectorAll("[data-part]")) {
     const kept = old.querySelector(`[data-part="${/** @type {HTMLElement} */ (part).dataset.part}"]`);
     if (!kept) continue;
@@ -49,7 +52,8 @@ export function refill(old, fresh) {
     part.replaceWith(kept);
   }
   old.replaceChildren(...fresh.childNodes);
-  if (focused instanceof HTMLElement && old.contains(focused)) focused.focus({ preventScroll: true });
+  // A part that is gone ("Assign to me") leaves the focus to the one before it.
+  if (held) [held, ...before ?? [], ...parts()].find((part) => old.contains(part))?.focus({ preventScroll: true });
 }
 
 /** Set text only where it differs, so that a ticking clock costs nothing while it stands. */

@@ -1,4 +1,5 @@
 // Everything of one's own that is not sent: drafts of every tab, replies under way, and those that failed.
+import { say } from "./announce.js";
 import { ago } from "./clock.js";
 import { confirmed } from "./dialog.js";
 import { fill, h } from "./dom.js";
@@ -39,6 +40,7 @@ export function drafts_view() {
       return item(label, href, since, text_of(kept.value), h("button.button.button--quiet", { onclick: () => sure(() => discard(kept)) }, "Discard"), () => go_on_with(kept));
     });
     fill(list, letters, drafts);
+    if (!list.children.length) say("Nothing is unsent");
     if (!list.children.length) fill(list, h("li.empty", icon("inbox", "huge"), h("h2", "Nothing is unsent"), h("p", "What you write and do not send is listed here.")));
   }
   async function sure(act) {

@@ -53,11 +53,12 @@ export function edit_form(ticket, done) {
   }
 
   async function send() {
+    if (submit.hasAttribute("aria-disabled")) return undefined;
     const edits = edits_made();
     if (!Object.keys(edits).length) { draft.drop(); return done(null); }
     if (lines.title.check()) return title.focus();
     if (lines.description.check()) return description.focus();
-    submit.disabled = true;
+    submit.setAttribute("aria-disabled", "true");
     fill(error);
     // One key for one intent: other texts are another request.
     if (!intent || !same(intent.edits, edits)) intent = { key: api.new_key(), edits };
@@ -69,7 +70,7 @@ export function edit_form(ticket, done) {
       draft.drop();
       note_outcome(outcome, hand);
       done(after);
-    } catch (problem) { refused(problem); } finally { submit.disabled = false; }
+    } catch (problem) { refused(problem); } finally { submit.removeAttribute("aria-disabled"); }
     return undefined;
   }
   /** Back from a choice that was not made, with what was typed there. @param {Record<string, string>} typed */

@@ -36,7 +36,7 @@ export function filter_bar(on_query, known_tags) {
   const set = (part) => on_query({ ...query, ...part }, { typing: false });
   const chip = (label, value, click) =>
     h("button", { class: `chip${value ? " chip--on" : ""}`, "aria-haspopup": "dialog", onclick: async (e) => { try { await click(e.currentTarget); } catch (error) { note_error(error); } } },
-      h("span", label), value && h("bdi.chip__value", value), icon("chevron", "small"));
+      h("span", label), value && hidden(": "), value && h("bdi.chip__value", value), icon("chevron", "small"));
 
   function paint_chips() {
     const list = (names, sign) => Object.keys(names).map((v) => ({ value: v, label: names[v], sign: sign(v) }));
@@ -59,7 +59,7 @@ export function filter_bar(on_query, known_tags) {
         if (value !== undefined) set({ tag: value });
       }),
       h("button", { class: `chip${query.breached === "true" ? " chip--on" : ""}`, "aria-pressed": String(query.breached === "true"), onclick: () => set({ breached: query.breached === "true" ? "" : "true" }) }, "Breached"),
-      !is_plain(query) && h("button.chip.chip--clear", { onclick: () => set({ q: "", status: [], priority: [], assignee_id: "", creator_id: "", tag: "", breached: "" }) }, icon("close", "small"), "Clear"));
+      !is_plain(query) && h("button.chip.chip--clear", { onclick: () => set({ q: "", status: [], priority: [], assignee_id: "", creator_id: "", tag: "", breached: "" }) }, icon("close", "small"), "Clear", hidden(" the filters")));
   }
 
   return {

@@ -3,6 +3,7 @@ import * as api from "./api.js";
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { on_state } from "./live.js";
+import { set_title } from "./router.js";
 
 const RETRY_MS = 5000;
 const RELOADED = "reloaded_for_module";
@@ -49,6 +50,7 @@ function occasion(place, is_over) {
     let is_first = true; // the present state, told at once
     const stop = on_state((state) => { if (!is_first && state === "live") done(); });
     is_first = false;
+    set_title("This page has not come");
     fill(place, h("div.empty", { role: "alert" }, icon("alert", "huge"), h("h1", "This page has not come"),
       h("p", navigator.onLine ? "The server cannot be reached. It is tried again by itself." : "This device is offline. The page comes when the network is back."),
       h("button.button.button--primary", { onclick: done }, "Retry")));

@@ -8,7 +8,7 @@ import { icon } from "./icons.js";
 import { use_keys } from "./keys.js";
 import { terms_of } from "./marks.js";
 import { is_plain, read_query, write_query } from "./query.js";
-import { go } from "./router.js";
+import { go, set_title } from "./router.js";
 import { is_staff } from "./session.js";
 import { TicketList } from "./ticket_list.js";
 import { renew_row, ticket_row } from "./ticket_row.js";
@@ -28,9 +28,10 @@ export function list_view(context) {
   let stop_list = () => {};
   /** @type {Set<number>} */ const selected = new Set();
   let last_selected = 0;
+  /** Whether what was found has been announced. */ let is_said = false;
 
-  const heading = h("h1.page__title");
-  const count = h("p.page__count.muted", { role: "status" });
+  const heading = h("h1.page__title", { tabindex: "-1" });
+  const count = h("p.page__count.muted");
   const rows = h("ol.tickets", { "aria-label": "Tickets" });
   const news = h("button.news", { hidden: true, onclick: () => { list.show_news(); focus_row(0); } });
   const tail = h("div.tickets__tail");
@@ -73,6 +74,8 @@ export function list_view(context) {
     stop_list = list.listen(heard);
     const standing = standing_views().find((v) => v.search === search);
     fill(heading, query.q ? ["Search: ", h("bdi", query.q)] : standing?.name ?? "Tickets");
+    set_title(title_said());
+    is_said = false;
     filters.show(query);
     if (list.loaded) paint();
     else { fill(rows, skeletons()); fill(tail); count.textContent = ""; list.more(); }
@@ -108,12 +111,13 @@ export function list_view(context) {
     for (const box of /** @type {NodeListOf<any>} */ (rows.querySelectorAll(".row__check input"))) box.checked = selected.has(Number(box.closest("li").dataset.id));
     const n = list.items.length;
     count.textContent = n ? `${n}${list.next_offset === null ? "" : "+"} ${n === 1 ? "ticket" : "tickets"}` : "";
+    if (!is_said) { is_said = true; say(`${title_said()}: ${count.textContent || (is_plain(query) ? "no tickets yet" : "nothing matches")}`); }
     paint_news();
     if (bulk || selected.size) with_bulk().then((bar) => bar.show(selected.size), () => {});
     watcher.disconnect();
     if (!n) return paint_empty();
     if (list.next_offset === null) return fill(tail, n > 20 && h("p.muted", "That is all."));
-    const more = h("button.button", { onclick: () => list.more() }, "Load more");
+    const more = h("button.button", { onclick: () => { focus_row(rows.children.length - 1); list.more(); } }, "Load more");
     fill(tail, more);
     watcher.observe(more);
     return undefined;
@@ -138,7 +142,7 @@ export function list_view(context) {
   function paint_failure(error) {
     if (!list.loaded) fill(rows);
     fill(tail, h("div.empty", { role: "alert" }, icon("alert", "huge"), h("h2", "The list could not be read"), h("p", error.message),
-      h("button.button", { onclick: () => { fill(tail); list.more(); } }, "Try again")));
+      h("button.button", { onclick: () => { heading.focus(); fill(tail); list.more(); } }, "Try again")));
   }
 
   /** @param {number} id @param {boolean} on @param {boolean} range */

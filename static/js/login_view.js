@@ -1,6 +1,7 @@
 // Sign in and register.
 import * as api from "./api.js";
 import { fill, h } from "./dom.js";
+import { show_password } from "./passwords.js";
 import { desk, sign_in } from "./session.js";
 import { ROLE_NAMES } from "./badges.js";
 import { logo } from "./shell.js";
@@ -22,14 +23,7 @@ export function login_view(context, { register, entered }) {
   const name = field("Name", { name: "name", autocomplete: "name", required: null, dir: "auto" });
   const username = field("Username", { name: "username", autocomplete: "username", autocapitalize: "none", spellcheck: "false", autofocus: true }, register ? "Letters, digits and . _ - @ +" : "");
   const password = field("Password", { name: "password", type: "password", autocomplete: register ? "new-password" : "current-password", minlength: register ? 8 : null }, register ? "At least 8 characters; a sentence is good." : "");
-  const show_password = h("button.link-button", { "aria-pressed": "false", onclick: () => {
-    const is_shown = password.input.type === "text";
-    password.input.type = is_shown ? "password" : "text";
-    show_password.setAttribute("aria-pressed", String(!is_shown));
-    fill(show_password, is_shown ? "Show password" : "Hide password");
-    password.input.focus();
-  } }, "Show password");
-  password.element.append(show_password);
+  password.element.append(show_password(password.input));
   const keep = h("input", { type: "checkbox", name: "keep" });
   const error = h("p.form-error", { role: "alert" });
   const submit = h("button.button.button--primary.button--wide", { type: "submit" }, register ? "Create account" : "Sign in");
@@ -39,7 +33,7 @@ export function login_view(context, { register, entered }) {
   async function send(body) {
     if (busy) return;
     busy = true;
-    submit.disabled = true;
+    submit.setAttribute("aria-disabled", "true");
     fill(error);
     try {
       await sign_in(register ? "/api/auth/register" : "/api/auth/login", body, key, keep.checked);
@@ -50,7 +44,7 @@ export function login_view(context, { register, entered }) {
       (problem.field === "password" || problem.code === "INVALID_CREDENTIALS" ? password : username).input.focus();
     } finally {
       busy = false;
-      submit.disabled = false;
+      submit.removeAttribute("aria-disabled");
       key = api.new_key();
     }
   }

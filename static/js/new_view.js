@@ -68,7 +68,7 @@ export function new_view(context) {
     if (title_length.check()) { title.focus(); return; }
     if (description_length.check()) { description.focus(); return; }
     busy = true;
-    submit.disabled = true;
+    submit.setAttribute("aria-disabled", "true");
     submit.textContent = "Creating…";
     fill(error);
     const body = { title: title.value, description: description.value, priority: priority.value, tags: tags_in(tags.value), ...(chosen_assignee && { assignee_id: Number(chosen_assignee) }) };
@@ -85,7 +85,7 @@ export function new_view(context) {
       refused(problem);
     } finally {
       busy = false;
-      submit.disabled = false;
+      submit.removeAttribute("aria-disabled");
       submit.textContent = "Create ticket";
     }
   }

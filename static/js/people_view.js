@@ -1,7 +1,7 @@
 // Who uses the desk: search, roles, who may sign in. For admins.
 import * as api from "./api.js";
 import { forget_agents } from "./agents.js";
-import { note, note_error } from "./announce.js";
+import { note, note_error, say } from "./announce.js";
 import { avatar, name_in_text, name_of, ROLE_NAMES } from "./badges.js";
 import { confirmed } from "./dialog.js";
 import { fill, h, hidden } from "./dom.js";
@@ -37,9 +37,12 @@ export function people_view() {
     for (const [key, input] of [["q", search], ["role", role], ["active", active]]) if (input.value.trim()) params.set(key, input.value.trim());
     try {
       const { body } = await api.get(`/api/users?${params}`, { signal });
-      if (offset === 0) fill(rows);
+      const is_start = offset === 0;
+      if (is_start) fill(rows);
       rows.append(...body.items.map(person_row));
       offset = body.next_offset ?? 0;
+      const n = rows.children.length;
+      if (is_start) say(n ? `${n}${body.next_offset === null ? "" : " or more"} ${n === 1 ? "person" : "people"}` : "Nobody matches");
       fill(tail, !rows.children.length && h("p.muted", "Nobody matches."), body.next_offset !== null && h("button.button", { onclick: load }, "Load more"));
     } catch (error) {
       if (!signal.aborted) fill(tail, h("p.form-error", { role: "alert" }, error.message), h("button.button", { onclick: restart }, "Try again"));

@@ -1,4 +1,5 @@
 // Choose from a list, by mouse, touch or keyboard: status, priority, assignee, tags. Type to narrow.
+import { say } from "./announce.js";
 import { close_outside, keep_escape } from "./dialog.js";
 import { fill, h, uid } from "./dom.js";
 import { folded } from "./folding.js";
@@ -57,6 +58,7 @@ export function pick({ title, options, value, multiple = false, anchor = null, f
       fill(list, shown.map((o, i) => h("li", { class: `picker__option${i === at ? " picker__option--at" : ""}`, id: `${list_id}-${i}`, role: "option", "aria-selected": String(is_on(o)),
         onclick: () => take(o), onpointermove: () => move(i) },
         h("span.picker__tick", is_on(o) && icon("check")), o.sign ? o.sign.cloneNode(true) : h("bdi.picker__label", o.label), o.hint && h("bdi.picker__hint", o.hint))));
+      if (!shown.length) say(none);
       if (!shown.length) fill(list, h("li.picker__none", { role: "presentation" }, none));
       input.setAttribute("aria-activedescendant", shown.length ? `${list_id}-${at}` : "");
     }
@@ -102,7 +104,7 @@ export function pick({ title, options, value, multiple = false, anchor = null, f
 
 /** Beside its anchor where there is room; the style sheet centres it, or docks it on a phone, otherwise. @param {HTMLElement} box @param {Element|null} anchor */
 function place(box, anchor) {
-  if (!anchor || innerWidth < 560) return;
+  if (!anchor || matchMedia("(max-width: 35em)").matches) return;
   const from = anchor.getBoundingClientRect();
   const own = box.getBoundingClientRect();
   const top = from.bottom + 4 + own.height < innerHeight ? from.bottom + 4 : Math.max(8, from.top - own.height - 4);

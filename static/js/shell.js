@@ -72,16 +72,24 @@ export function shell(main, { sign_out }) {
     h("a.icon-button", { href: "/tickets/new", "aria-label": "New ticket" }, icon("plus")));
   const strip = h("div.strip", { role: "status", hidden: true });
   const veil = h("div.veil", { onclick: () => shut() });
+  const body = h("div.shell__body", strip, main);
   const element = h("div.shell", h("a.skip", { href: "#main", onclick: (e) => { e.preventDefault(); e.stopPropagation(); main.focus(); } }, "Skip to content"),
-    top, side, veil, h("div.shell__body", strip, main));
+    top, side, veil, body);
 
   function turn(open) {
     element.classList.toggle("shell--open", open);
     menu.setAttribute("aria-expanded", String(open));
+    body.inert = open;
     if (open) side.querySelector("a")?.focus();
   }
-  function shut() { if (element.classList.contains("shell--open")) turn(false); }
-  element.addEventListener("keydown", (e) => { if (e.key === "Escape" && element.classList.contains("shell--open")) { shut(); menu.focus(); } });
+  /** Close the menu; the focus goes back to its button where it would be lost with it. */
+  function shut() {
+    if (!element.classList.contains("shell--open")) return;
+    const had_focus = side.contains(document.activeElement) || document.activeElement === document.body;
+    turn(false);
+    if (had_focus) menu.focus({ preventScroll: true });
+  }
+  element.addEventListener("keydown", (e) => { if (e.key === "Escape") shut(); });
 
   let tick = 0;
   const stop_state = on_state((state, until) => {

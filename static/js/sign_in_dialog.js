@@ -1,6 +1,7 @@
 // Signing in again over the page, when the token has ended: nothing on the page is lost.
 import { keep_escape } from "./dialog.js";
 import { h } from "./dom.js";
+import { show_password } from "./passwords.js";
 import { renew_token, user } from "./session.js";
 
 // Keys that were meant for the page must not land in a field: the password gets the focus when none came.
@@ -29,7 +30,7 @@ export function sign_in_again() {
         h("p", "Your session has ended. What you wrote is still on the page."),
         h("div.field", h("label.field__label", { for: "again-username" }, "Username"),
           h("input.input", { id: "again-username", name: "username", autocomplete: "username", value: me.username, readonly: true })),
-        h("div.field", h("label.field__label", { for: "again-password" }, "Password"), password),
+        h("div.field", h("label.field__label", { for: "again-password" }, "Password"), password, show_password(password)),
         error,
         h("div.dialog__actions", h("button.button", { onclick: () => close(false) }, "Sign in as someone else"), submit))));
 
@@ -47,7 +48,8 @@ export function sign_in_again() {
     }
     async function send(event) {
       event.preventDefault();
-      submit.disabled = true;
+      if (submit.hasAttribute("aria-disabled")) return;
+      submit.setAttribute("aria-disabled", "true");
       error.textContent = "";
       try {
         await renew_token(password.value);
@@ -56,7 +58,7 @@ export function sign_in_again() {
         error.textContent = problem.message;
         password.focus();
       } finally {
-        submit.disabled = false;
+        submit.removeAttribute("aria-disabled");
       }
     }
 

@@ -2,9 +2,13 @@
 import { person_badge, priority_badge, status_badge, tag_list } from "./badges.js";
 import { ago, sla_clock } from "./clock.js";
 import { open_dialog } from "./dialog.js";
-import { h, refill } from "./dom.js";
+import { fill, h, hidden, refill } from "./dom.js";
 import { is_staff, user } from "./session.js";
-import { exact, minutes_said } from "./time.js";
+import { exact, minutes_said, read_minutes } from "./time.js";
+
+const MINUTES_MAX = 525_600;
+/** Their badges say which field it is. */
+const has_name = ["status", "priority"];
 
 /**
  * @param {{change: (field: import("./change.js").Field, anchor: Element) => void, set: (edits: Record<string, any>) => void, assign_to_me: () => void}} acts
@@ -19,7 +23,7 @@ export function ticket_fields(acts) {
     const staff = is_staff();
     const row = (label, content) => h("div.fields__row", h("dt", label), h("dd", content));
     const editable = (label, content, field) =>
-      row(label, staff ? h("button.fields__button", { "aria-haspopup": "dialog", dataset: { part: field }, onclick: (e) => acts.change(field, e.currentTarget) }, content) : content);
+      row(label, staff ? h("button.fields__button", { "aria-haspopup": "dialog", dataset: { part: field }, onclick: (e) => acts.change(field, e.currentTarget) }, !has_name.includes(field) && hidden(`${label}: `), content) : content);
     refill(element, h("div",
       h("div.fields__clock", sla_clock(t, { large: true }), h("p.muted", clock_words(t)),
         staff && h("button.link-button", { dataset: { part: "sla" }, onclick: ask_minutes }, "Change the time")),
@@ -49,9 +53,16 @@ export function ticket_fields(acts) {
     const minutes = await open_dialog({
       title: "Time to resolve",
       body: (close) => {
-        const input = h("input.input", { type: "number", min: 1, max: 525600, step: 1, required: true, value: shown.sla_minutes, autofocus: true, "aria-label": "Minutes" });
-        return h("form", { onsubmit: (e) => { e.preventDefault(); close(Number(input.value)); } },
-          h("p.muted", "Minutes from the opening, without the time spent pending."), input,
+        const input = h("input.input", { type: "text", required: true, value: shown.sla_minutes, autocomplete: "off", autofocus: true, "aria-label": "Time to resolve, in minutes or such as 4h or 1d 12h" });
+        const error = h("p.form-error", { role: "alert" });
+        function send() {
+          const typed = read_minutes(input.value);
+          if (typed !== null && typed >= 1 && typed <= MINUTES_MAX) return close(typed);
+          fill(error, typed === null ? "Write minutes, or a time such as 4h, 1.5h or 1d 12h." : "From 1 minute to 365 days.");
+          return input.focus();
+        }
+        return h("form", { novalidate: true, onsubmit: (e) => { e.preventDefault(); send(); } },
+          h("p.muted", "Minutes from the opening, or a time such as 4h or 1d 12h; without the time spent pending."), input, error,
           h("div.dialog__actions", h("button.button.button--primary", { type: "submit" }, "Set")));
       },
     });

@@ -57,6 +57,30 @@ export function minutes_said(minutes) {
   return `${tidy(minutes / 1440)} d`;
 }
 
+const UNITS = /** @type {Record<string, number>} */ ({ m: 1, min: 1, minute: 1, minutes: 1, mins: 1, h: 60, hr: 60, hrs: 60, hour: 60, hours: 60, d: 1440, day: 1440, days: 1440, w: 10_080, week: 10_080, weeks: 10_080 });
+const PART = /(\d+(?:[.,]\d+)?)\s*([a-z]*)\s*/gy;
+
+/**
+ * Minutes as a person types them: "90", "4h", "1.5 h", "1d 4h", "1h30". Null where they cannot be read.
+ * @param {string} text
+ */
+export function read_minutes(text) {
+  const typed = text.trim().toLowerCase();
+  let total = 0;
+  let unit = 0;
+  PART.lastIndex = 0;
+  for (let at = 0; at < typed.length; at = PART.lastIndex) {
+    const part = PART.exec(typed);
+    if (!part) return null;
+    // A number without a unit is of minutes, alone or after hours.
+    const next = part[2] ? UNITS[part[2]] : 1;
+    if (!next || (unit && next >= unit)) return null;
+    total += Number(part[1].replace(",", ".")) * next;
+    unit = next;
+  }
+  return typed && Number.isFinite(total) ? Math.round(total) : null;
+}
+
 /**
  * @typedef {{tone: "running"|"soon"|"breached"|"paused"|"met", text: string, words: string, left: number}} Reading
  */
