@@ -243,7 +243,7 @@ def test_the_list_is_light(open_tab: OpenTab, expect: Any) -> None:
         """() => performance.getEntriesByType('resource').filter((e) => e.name.includes('/static/'))
             .concat(performance.getEntriesByType('navigation')).reduce((sum, e) => sum + e.decodedBodySize, 0)"""
     )
-    assert loaded < 200 * 1024
+    assert loaded < 215 * 1024
 
 
 def test_a_page_without_scripts_points_to_the_plain_pages(open_tab: OpenTab, expect: Any) -> None:
