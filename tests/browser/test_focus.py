@@ -174,6 +174,8 @@ def test_forced_colours_leave_bars_and_legends_to_be_seen(open_tab: OpenTab, exp
             };
         }"""
     )
+    button = page.locator(".side__new")
+    assert button.evaluate("(one) => getComputedStyle(one).forcedColorAdjust") == "none"  # else white on white
     assert colours["created"][0] == colours["created"][1]
     assert colours["resolved"][0] == colours["resolved"][1]
     assert len({colours["created"][0], colours["resolved"][0], "rgb(255, 255, 255)"}) == 3
