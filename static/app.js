@@ -18,6 +18,7 @@ import * as session from "./js/session.js";
 import { open_palette } from "./js/palette.js";
 import { outbox, send_for } from "./js/sending.js";
 import { shell } from "./js/shell.js";
+import { on_unkept } from "./js/storage.js";
 import { close_sign_in, sign_in_again } from "./js/sign_in_dialog.js";
 import { wear_theme } from "./js/theme.js";
 import { is_composing, start_one_lines } from "./js/typing.js";
@@ -188,9 +189,18 @@ function report_letter({ kind, letter }) {
   else note(`Your reply to ticket ${letter.ticket_id} could not be sent. ${letter.problem}`, { tone: "bad", action: show, stay: true });
 }
 
+let is_unkept_said = false;
+/** What is written is not kept by this browser: said once, while it can still be sent or copied. */
+function say_unkept() {
+  if (is_unkept_said) return;
+  is_unkept_said = true;
+  note(["This browser keeps nothing for the desk, so what is not sent is lost when the page is closed. ", h("a", { href: "/plain" }, "Use the plain pages")], { tone: "bad", stay: true });
+}
+
 async function begin() {
-  wear_theme();
   mount_notices();
+  on_unkept(say_unkept);
+  wear_theme();
   outbox.listen(report_letter);
   api.use_hooks({ unauthenticated, waiting: show_wait });
   session.use_session_hooks(session_hooks);

@@ -5,7 +5,7 @@ import { figure, lying_bars, standing_bars } from "./charts.js";
 import { isolated } from "./direction.js";
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
-import { on_happening } from "./live.js";
+import { on_happening, on_join } from "./live.js";
 import { day, minutes_said } from "./time.js";
 
 const SPANS = [7, 30, 90];
@@ -34,10 +34,10 @@ export function dashboard_view() {
       if (!abort.signal.aborted) fill(body, h("div.empty", { role: "alert" }, icon("alert", "huge"), h("h2", "The figures could not be read"), h("p", error.message), h("button.button", { onclick: load }, "Try again")));
     }
   }
-  const stop = on_happening(() => { timer ||= window.setTimeout(() => { if (!body.querySelector("details[open]")) load(); else timer = 0; }, REFRESH_MS); });
+  const stops = [on_join(() => { if (!body.hasAttribute("aria-busy")) load(); }), on_happening(() => { timer ||= window.setTimeout(() => { if (!body.querySelector("details[open]")) load(); else timer = 0; }, REFRESH_MS); })];
   paint_spans();
   load();
-  return { element, title: "Dashboard", close: () => { clearTimeout(timer); abort.abort(); stop(); } };
+  return { element, title: "Dashboard", close: () => { clearTimeout(timer); abort.abort(); stops.forEach((stop) => stop()); } };
 }
 
 /** @param {any} r the report */

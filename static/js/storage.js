@@ -3,6 +3,10 @@
 
 /** @typedef {{get: (key: string) => string|null, set: (key: string, value: string) => void, remove: (key: string) => void, keys: (stem: string) => string[]}} Store */
 
+/** @type {Set<() => void>} */ const listeners = new Set();
+/** Call `listener` whenever a value could be kept in memory only. @param {() => void} listener */
+export function on_unkept(listener) { listeners.add(listener); }
+
 /** @param {() => Storage|null} open raises where cookies are blocked; null where storage is switched off @returns {Store} */
 export function store_over(open) {
   /** @type {Storage|null} */ let under = null;
@@ -24,8 +28,12 @@ export function store_over(open) {
     get: (key) => (memory.has(key) ? memory.get(key) ?? null : tried((s) => s.getItem(key), null)),
     set(key, value) {
       const is_kept = tried((s) => (s.setItem(key, value), true), false);
-      if (is_kept) memory.delete(key);
-      else memory.set(key, value);
+      if (is_kept) {
+        memory.delete(key);
+        return;
+      }
+      memory.set(key, value);
+      for (const listener of listeners) listener();
     },
     remove(key) {
       const is_gone = tried((s) => (s.removeItem(key), true), false);

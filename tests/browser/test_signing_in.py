@@ -310,3 +310,31 @@ def test_a_role_is_changed_only_when_the_admin_says_so(open_tab: OpenTab, desk: 
     page.get_by_role("button", name="Change the role").click()
     expect(page.locator(".toast", has_text="Agent")).to_be_visible()
     assert Api(desk, "admin").get(f"/api/users/{who['id']}")["role"] == "agent"
+
+
+NO_STORAGE = {
+    "switched off": "get() { return null; }",
+    "forbidden": "get() { throw new DOMException('denied', 'SecurityError'); }",
+    "full": (
+        "get() { return { length: 0, key: () => null, getItem: () => null, removeItem() {},"
+        " setItem() { throw new DOMException('full', 'QuotaExceededError'); } }; }"
+    ),
+}
+
+
+@pytest.mark.parametrize("how", NO_STORAGE)
+def test_a_browser_that_keeps_nothing_is_said_once_with_the_way_to_the_plain_pages(
+    open_tab: OpenTab, expect: Any, how: str
+) -> None:
+    page = open_tab(None, "/login").page
+    for name in ("localStorage", "sessionStorage"):
+        page.context.add_init_script(f"Object.defineProperty(window, '{name}', {{ {NO_STORAGE[how]} }})")
+    page.reload()
+    sign_in(page, "agent", "agent123")
+    expect(page.get_by_role("heading", level=1)).to_have_text("All open")
+    said = page.get_by_role("region", name="Notices").get_by_text("This browser keeps nothing for the desk")
+    expect(said).to_have_count(1)
+    expect(said.get_by_role("link", name="Use the plain pages")).to_have_attribute("href", "/plain")
+    page.get_by_role("link", name="Dashboard").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Dashboard")
+    expect(said).to_have_count(1)
