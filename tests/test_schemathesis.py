@@ -41,7 +41,7 @@ def test_no_generated_request_gets_an_answer_outside_the_description(tmp_path: P
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=480,
             check=False,
         )
         assert "Traceback" not in server.errors.read_text()

@@ -45,8 +45,8 @@ async def test_a_request_that_waits_too_long_for_its_turn_is_503_and_health_need
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token, line = await api.token(), api.desk.turns
-    monkeypatch.setattr(lanes, "WAIT_S", 0.1)
     with monkeypatch.context() as patch:
+        patch.setattr(lanes, "WAIT_S", 0.1)
         patch.setattr(line, "_next_round", lambda: None)  # as if the others never came to an end
         patch.setattr(line, "_left", 0)
         refused = await asyncio.gather(

@@ -29,7 +29,7 @@ async def answer_without_a_body(api: Api, data: bytes) -> tuple[int, str]:
     """Send the head only; the status and the error code of what comes until the server closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(data)
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(20):
         answer = await reader.read()  # to the end: the connection is not left hanging
     writer.close()
     top, _, body = answer.partition(b"\r\n\r\n")
@@ -55,7 +55,6 @@ async def answer_without_a_body(api: Api, data: bytes) -> tuple[int, str]:
         ("POST", "/api/auth/login", [], (415, "UNSUPPORTED_MEDIA_TYPE")),
         ("POST", "/api/auth/login", [JSON, "Content-Encoding: gzip"], (415, "UNSUPPORTED_MEDIA_TYPE")),
         ("POST", "/plain/login", ["Content-Type: multipart/form-data; boundary=x"], (415, "")),
-        ("POST", "/plain/tickets/new", [FORM], (303, "")),
         ("POST", "/api/auth/login", [JSON, "Idempotency-Key: "], (400, "INVALID_HEADER")),
         ("POST", "/api/auth/login?debug=1", [JSON], (400, "INVALID_PARAM")),
         ("GET", "/api/health", [JSON], (400, "BAD_JSON")),
@@ -119,7 +118,7 @@ async def test_a_body_is_asked_for_once_the_head_is_good(api: Api) -> None:
     token = f"Authorization: Bearer {await api.token()}"
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(head("POST", "/api/tickets", JSON, token, "Expect: 100-Continue", length=len(body)))
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(20):
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         writer.write(body)
         assert b"201 Created" in await reader.readuntil(b"\r\n\r\n")
@@ -136,7 +135,7 @@ async def test_a_refused_request_whose_body_came_along_keeps_its_connection(api:
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     refused = head("POST", "/api/tickets", JSON, length=70_000) + b"x" * 70_000
     writer.write(refused + refused)
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(20):
         for _ in range(2):
             top = await reader.readuntil(b"\r\n\r\n")
             assert b" 401 " in top and b"close" not in top
